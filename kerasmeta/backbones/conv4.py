@@ -1,0 +1,56 @@
+"""The four-block convolutional network of the few-shot papers."""
+
+import keras
+from keras import layers
+
+
+def conv4(input_shape, num_classes=None, filters=64, dtype=None, name="conv4"):
+    """Return the four-block convolutional network of the few-shot papers.
+
+    Each block is a 3x3 convolution, BatchNormalization, ReLU and 2x2 max
+    pooling. With `num_classes` it is a network for gradient learners and ends
+    in logits; without, it is a backbone for embedding learners and ends in the
+    flattened features.
+
+    Reference: Vinyals et al., 2016, "Matching Networks for One Shot Learning",
+    arXiv:1606.04080.
+
+    Args:
+        input_shape: `(height, width, channels)`, 16 pixels or more each way.
+        num_classes: Width of the head, or `None` for no head.
+        filters: Number of filters of each block.
+        dtype: Keras dtype policy of the layers, by default the global one.
+        name: Name of the model.
+
+    Returns:
+        A built functional `keras.Model`.
+
+    Raises:
+        ValueError: If `input_shape` is not three numbers, or too small.
+
+    Example:
+
+    >>> km.backbones.conv4((28, 28, 1)).output_shape
+    (None, 64)
+    >>> km.backbones.conv4((28, 28, 1), num_classes=5).count_params()
+    112261
+    """
+    if len(input_shape) != 3 or min(input_shape[:2]) < 16:
+        raise ValueError(
+            "`input_shape` must be (height, width, channels) with at least 16 "
+            "pixels each way, because four poolings halve it four times. "
+            f"Received: input_shape={input_shape}"
+        )
+    inputs = keras.Input(input_shape)
+    x = inputs
+    for block in range(1, 5):
+        x = layers.Conv2D(
+            filters, 3, padding="same", dtype=dtype, name=f"block{block}_conv"
+        )(x)
+        x = layers.BatchNormalization(dtype=dtype, name=f"block{block}_norm")(x)
+        x = layers.ReLU(dtype=dtype, name=f"block{block}_relu")(x)
+        x = layers.MaxPooling2D(dtype=dtype, name=f"block{block}_pool")(x)
+    x = layers.Flatten(dtype=dtype, name="flatten")(x)
+    if num_classes is not None:
+        x = layers.Dense(num_classes, dtype=dtype, name="head")(x)
+    return keras.Model(inputs, x, name=name)

@@ -1,0 +1,34 @@
+"""A fully connected network."""
+
+import keras
+from keras import layers
+
+
+def mlp(input_shape, num_outputs, units=(40, 40), dtype=None, name="mlp"):
+    """Return a fully connected ReLU network with a linear output.
+
+    With the default units it is the network of MAML's sinusoid regression.
+
+    Reference: Finn, Abbeel and Levine, 2017, arXiv:1703.03400, section 5.1.
+
+    Args:
+        input_shape: Shape of one example, such as `(10,)`.
+        num_outputs: Width of the output.
+        units: Width of each hidden layer.
+        dtype: Keras dtype policy of the layers, by default the global one.
+        name: Name of the model.
+
+    Returns:
+        A built functional `keras.Model`.
+
+    Example:
+
+    >>> km.backbones.mlp((1,), 1).count_params()
+    1761
+    """
+    inputs = keras.Input(input_shape)
+    x = inputs
+    for i, width in enumerate(units, 1):
+        x = layers.Dense(width, "relu", dtype=dtype, name=f"hidden{i}")(x)
+    x = layers.Dense(num_outputs, dtype=dtype, name="head")(x)
+    return keras.Model(inputs, x, name=name)

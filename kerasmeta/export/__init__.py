@@ -1,0 +1,3 @@
+"""Writing learners for use without Keras and kerasmeta."""
+
+from kerasmeta.export.saved_model import export_learner

@@ -1,0 +1,117 @@
+"""Writing a learner as a SavedModel that needs only TensorFlow."""
+
+import tensorflow as tf
+
+
+def export_learner(learner, filepath, episodes=None):
+    """Write the SavedModel of `MetaLearner.export`.
+
+    Args:
+        learner: The `MetaLearner`.
+        filepath: Folder to write.
+        episodes: Meta-batch, element or dataset that shows shapes and dtypes;
+            by default those that the learner was called with.
+    """
+    if episodes is not None:
+        learner.remember_signature(episodes)
+    signature = learner.episode_signature
+    if signature is None:
+        raise ValueError(
+            "The shapes and dtypes of the episodes are not known yet. Call "
+            "`fit` or `evaluate` first, or pass `episodes=`, a dataset or a "
+            "meta-batch."
+        )
+    specs = tf.nest.map_structure(_parse, signature)
+    module = tf.Module()
+    # Keras' variables hide the ones that TensorFlow has to save.
+    module.learner_variables = [v.value for v in learner.variables]
+
+    def adapt(support_x, support_y):
+        return flatten_names(learner.adapt(support_x, support_y))
+
+    support = [specs["support_x"], specs["support_y"]]
+    module.adapt = tf.function(adapt, input_signature=support)
+    adapted = module.adapt.get_concrete_function()
+    state_specs = {
+        name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
+        for name, tensor in adapted.structured_outputs.items()
+    }
+    structure = _state_structure(learner, support)
+
+    def predict_query(state, query_x):
+        ordered = [state[name] for name in flatten_names(structure)]
+        state = tf.nest.pack_sequence_as(structure, ordered)
+        return learner.predict_query(state, query_x)
+
+    def serve(support_x, support_y, query_x):
+        return learner.predict_query(
+            learner.adapt(support_x, support_y), query_x
+        )
+
+    module.predict_query = tf.function(
+        predict_query, input_signature=[state_specs, specs["query_x"]]
+    )
+    module.serve = tf.function(
+        serve, input_signature=[*support, specs["query_x"]]
+    )
+    x_specs = {name: specs[name] for name in ("support_x", "support_y")}
+    query_spec = {"query_x": specs["query_x"]}
+    serving = _signature(module.serve, {**x_specs, **query_spec})
+    signatures = {
+        "adapt": _signature(module.adapt, x_specs),
+        "predict_query": _signature(
+            module.predict_query, {"state": state_specs, **query_spec}
+        ),
+        "serve": serving,
+        "serving_default": serving,
+    }
+    tf.saved_model.save(module, str(filepath), signatures=signatures)
+
+
+def flatten_names(nest, name=""):
+    """Return a nest as a flat dictionary `name_of_path -> leaf`."""
+    if isinstance(nest, dict):
+        items = [(key, nest[key]) for key in sorted(nest)]
+    elif isinstance(nest, (list, tuple)):
+        items = list(enumerate(nest))
+    else:
+        return {name: nest}
+    flat = {}
+    for key, value in items:
+        flat.update(flatten_names(value, f"{name}_{key}" if name else str(key)))
+    return flat
+
+
+def _state_structure(learner, support):
+    """Return the nest of `learner.adapt`, whatever its leaves."""
+    trace = tf.function(learner.adapt).get_concrete_function(*support)
+    return trace.structured_outputs
+
+
+def _signature(function, specs):
+    """Return `function` with flat named tensors, as signatures must be."""
+    flat = flatten_names({k: v for k, v in specs.items() if k != "state"})
+    named = {**specs.get("state", {}), **flat}
+
+    def call(**tensors):
+        arguments = dict(specs)
+        if "state" in specs:
+            arguments["state"] = {n: tensors[n] for n in specs["state"]}
+        for key in arguments.keys() - {"state"}:
+            names = flatten_names({key: specs[key]})
+            arguments[key] = tf.nest.pack_sequence_as(
+                specs[key], [tensors[n] for n in names]
+            )
+        outputs = function(*arguments.values())
+        is_flat = isinstance(outputs, dict)
+        return outputs if is_flat else flatten_names({"predictions": outputs})
+
+    return tf.function(call).get_concrete_function(
+        **{n: tf.TensorSpec(s.shape, s.dtype, n) for n, s in named.items()}
+    )
+
+
+def _parse(description):
+    dtype, *shape = description.split(":")
+    sizes = [None if size == "None" else int(size) for size in shape]
+    return tf.TensorSpec([None, *sizes], dtype)

@@ -1,0 +1,160 @@
+"""Checks of what learners are given: clear words before a long training."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_KEYS = ("support_x", "support_y", "query_x")
+_FORMAT = (
+    "Episodes must be `(x, query_y)` or `(x, query_y, sample_weight)`, where "
+    '`x` is a dictionary with "support_x", "support_y" and "query_x" (and '
+    'maybe "support_mask"), each with a leading axis of tasks and one of '
+    "examples. Make them with `kerasmeta.episodes`."
+)
+
+
+def check_episodes(learner, data):
+    """Raise a `ValueError` if `fit` or `evaluate` could not use `data`.
+
+    The structure is checked for all kinds of data; the first meta-batch of a
+    `tf.data.Dataset` is looked at, too.
+    """
+    if data is None:
+        return
+    if not isinstance(data, tf.data.Dataset):
+        x = data[0] if isinstance(data, (list, tuple)) else data
+        _check_keys(x)
+        return
+    check_structure(data.element_spec)
+    spec = getattr(data, "episode_spec", None)
+    for batch in data.take(1):
+        x, query_y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        _check_values("support_x", x["support_x"])
+        _check_values("query_x", x["query_x"])
+        _check_labels(x["support_y"], query_y)
+        learner.check_task(
+            tf.nest.map_structure(lambda t: t[0], x["support_x"]),
+            _merge_first(x["support_y"]),
+            ways=None if spec is None else spec.ways,
+        )
+
+
+def check_structure(element_spec):
+    """Raise a `ValueError` if elements like these are not episodes."""
+    is_tuple = isinstance(element_spec, tuple)
+    if not is_tuple or len(element_spec) not in (2, 3):
+        raise ValueError(f"{_FORMAT} Received elements of: {element_spec}")
+    x, query_y = element_spec[:2]
+    _check_keys(x)
+    for name, spec in {**x, "query_y": query_y}.items():
+        for leaf in tf.nest.flatten(spec):
+            if leaf.shape.rank is not None and leaf.shape.rank < 2:
+                raise ValueError(
+                    f"{_FORMAT} Received: {name} of shape {leaf.shape}. Call "
+                    "`.batch()` on a dataset of single episodes."
+                )
+    sizes = [leaf.shape[1] for leaf in tf.nest.flatten(x["query_x"])]
+    sizes += [leaf.shape[1] for leaf in tf.nest.flatten(query_y)]
+    if len(set(sizes) - {None}) > 1:
+        raise ValueError(
+            "`query_x` and `query_y` must have the same number of queries. "
+            f"Received: {sizes}"
+        )
+
+
+def _check_keys(x):
+    allowed = {*_KEYS, "support_mask"}
+    if not isinstance(x, dict) or not set(_KEYS) <= set(x) <= allowed:
+        received = sorted(x) if isinstance(x, dict) else type(x).__name__
+        raise ValueError(f"{_FORMAT} Received: x={received}")
+
+
+def _check_labels(support_y, query_y):
+    for support, query in zip(
+        tf.nest.flatten(support_y), tf.nest.flatten(query_y)
+    ):
+        if support.dtype.is_integer and query.dtype.is_integer:
+            unseen = set(np.unique(query)) - set(np.unique(support))
+            if unseen:
+                raise ValueError(
+                    "All labels of the queries must occur in a support set. "
+                    f"Received: query labels {sorted(map(int, unseen))}, "
+                    "which no support set has"
+                )
+
+
+def _check_values(name, values):
+    for value in tf.nest.flatten(values):
+        if value.dtype.is_floating and not np.isfinite(value).all():
+            raise ValueError(
+                f"`{name}` holds NaN or infinity. Impute or remove such "
+                "examples before you make episodes."
+            )
+
+
+def check_support(learner, support_x, support_y):
+    """Return one support set as tensors, or say what is wrong with it."""
+    signature = learner.episode_signature or {}
+    support_x = _as_tensors(support_x, signature.get("support_x"))
+    support_y = _as_tensors(support_y, signature.get("support_y"))
+    sizes = [
+        leaf.shape[0] if leaf.shape.rank else None
+        for leaf in tf.nest.flatten([support_x, support_y])
+    ]
+    if len(set(sizes)) != 1 or not sizes[0]:
+        raise ValueError(
+            "A support set must have at least one example, and as many labels "
+            f"as examples. Received: {sizes} examples and labels"
+        )
+    _check_values("support_x", support_x)
+    learner.check_task(support_x, support_y)
+    return support_x, support_y
+
+
+def _as_tensors(values, signature):
+    """Convert to tensors, with the dtypes of `signature` where it is known."""
+    if isinstance(signature, str):
+        return tf.cast(values, signature.split(":")[0])
+    if signature is not None:
+        return keras.tree.map_structure_up_to(
+            signature, _as_tensors, values, signature
+        )
+
+    def convert(value):
+        value = tf.convert_to_tensor(value)
+        return tf.cast(value, "float32") if value.dtype.is_floating else value
+
+    is_nest = isinstance(values, (dict, tuple))
+    return tf.nest.map_structure(convert, values) if is_nest else convert(values)
+
+
+def check_head(network, support_x, support_y, ways=None):
+    """Raise a `ValueError` if class labels do not fit the network's output."""
+    if tf.nest.is_nested(support_y) or not support_y.dtype.is_integer:
+        return
+    outputs = network.compute_output_spec(
+        tf.nest.map_structure(
+            lambda t: keras.KerasTensor((None, *t.shape[1:]), t.dtype.name),
+            support_x,
+        )
+    )
+    if tf.nest.is_nested(outputs):
+        return
+    width = outputs.shape[-1]
+    classes = 2 if width == 1 else width
+    lowest, highest = int(np.min(support_y)), int(np.max(support_y))
+    if lowest < 0 or highest >= classes or (ways or classes) != classes:
+        raise ValueError(
+            "The head of a network must be as wide as the episodes have ways "
+            "(or 1 for two classes and a binary loss). "
+            f"Received: a head of width {width}, labels {lowest}..{highest}"
+            + (f", ways={ways}" if ways else "")
+            + ". Build the network with another number of outputs, such as "
+            f"`num_classes={ways or highest + 1}`."
+        )
+
+
+def _merge_first(nest):
+    return tf.nest.map_structure(
+        lambda t: tf.reshape(t, tf.concat([[-1], tf.shape(t)[2:]], 0)), nest
+    )

@@ -1,0 +1,119 @@
+"""The base of learners that compare embeddings."""
+
+import abc
+
+import keras
+import tensorflow as tf
+
+from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.utils import check_positive_int
+
+
+class EmbeddingLearner(MetaLearner, abc.ABC):
+    """Embeds examples with a backbone and classifies with a head per task.
+
+    A subclass writes the head: `fit_head` and `apply_head`, for a whole
+    meta-batch, with a leading task axis `T`. All examples of a meta-batch are
+    embedded in one call of the backbone.
+
+    Args:
+        backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
+        ways: Number of classes in an episode, or `None` to count them in the
+            labels of each meta-batch (`jit_compile=True` needs the number).
+    """
+
+    def __init__(self, backbone, ways=None, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(backbone, keras.Model) or not backbone.built:
+            raise ValueError(
+                "`backbone` must be a built `keras.Model` from examples to "
+                "embeddings; call it once on a batch to build it. "
+                f"Received: backbone={backbone!r}"
+            )
+        self.backbone = backbone
+        self.ways = (
+            None if ways is None else check_positive_int("ways", ways, 2)
+        )
+        self.built = True
+
+    @abc.abstractmethod
+    def fit_head(self, embeddings, labels, ways, mask=None):
+        """Learn heads from embedded support sets.
+
+        Args:
+            embeddings: `[T, S, D]`.
+            labels: `[T, S]`, integers.
+            ways: Number of classes, `N`.
+            mask: Optional `[T, S]`, true for the examples that count.
+
+        Returns:
+            The state, a nest of tensors with a leading task axis.
+        """
+
+    @abc.abstractmethod
+    def apply_head(self, state, embeddings):
+        """Return logits `[T, Q, N]` for embedded queries `[T, Q, D]`."""
+
+    def adapt(self, support_x, support_y, support_mask=None, training=False):
+        embeddings = self.backbone(support_x, training=training)
+        labels = tf.convert_to_tensor(support_y)
+        mask = None if support_mask is None else support_mask[None]
+        state = self.fit_head(
+            embeddings[None], labels[None], self._count_ways(labels), mask
+        )
+        return tf.nest.map_structure(lambda t: t[0], state)
+
+    def predict_query(self, state, query_x, training=False):
+        embeddings = self.backbone(query_x, training=training)
+        states = tf.nest.map_structure(lambda t: t[None], state)
+        return self.apply_head(states, embeddings[None])[0]
+
+    def solve(self, episodes, training=False):
+        support_y = episodes["support_y"]
+        support, query = self._embed(
+            episodes["support_x"], episodes["query_x"], training
+        )
+        state = self.fit_head(
+            support,
+            support_y,
+            self._count_ways(support_y),
+            episodes.get("support_mask"),
+        )
+        return self.apply_head(state, query)
+
+    def _embed(self, support_x, query_x, training):
+        """Embed all examples of a meta-batch in one call."""
+        both = tf.nest.map_structure(
+            lambda s, q: tf.concat([s, q], axis=1), support_x, query_x
+        )
+        shape = tf.shape(tf.nest.flatten(both)[0])
+        flat = tf.nest.map_structure(
+            lambda t: tf.reshape(
+                t, tf.concat([[shape[0] * shape[1]], tf.shape(t)[2:]], axis=0)
+            ),
+            both,
+        )
+        embeddings = self.backbone(flat, training=training)
+        embeddings = tf.reshape(
+            embeddings, [shape[0], shape[1], embeddings.shape[-1]]
+        )
+        support_size = tf.shape(tf.nest.flatten(support_x)[0])[1]
+        return embeddings[:, :support_size], embeddings[:, support_size:]
+
+    def _count_ways(self, labels):
+        return self.ways or tf.reduce_max(labels) + 1
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "ways": self.ways,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["backbone"] = keras.saving.deserialize_keras_object(
+            config["backbone"]
+        )
+        return cls(**config)

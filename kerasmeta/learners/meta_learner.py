@@ -1,0 +1,257 @@
+"""The base of all learners, and the outer loop."""
+
+import abc
+
+import keras
+import tensorflow as tf
+
+from kerasmeta.export.saved_model import export_learner
+from kerasmeta.learners.adapted_model import AdaptedModel
+from kerasmeta.learners.checks import check_episodes
+from kerasmeta.learners.checks import check_support
+from kerasmeta.metrics.task_intervals import TaskIntervals
+from kerasmeta.ops import map_tasks
+
+
+class MetaLearner(keras.Model, abc.ABC):
+    """A `keras.Model` whose input is a task and whose output its predictions.
+
+    The base of all learners. A learner writes `adapt`, which learns from a
+    support set and *returns* what it learned, and `predict_query`, which uses
+    it. This class makes of the two a Keras model for meta-batches of episodes,
+    with `fit`, `evaluate`, `predict`, `adapted_model` and `export`.
+
+    `evaluate` reports for each metric, besides its value over all queries, the
+    half-width of its 95 % confidence interval over tasks, `NAME_ci95`.
+    """
+
+    def __init__(self, **kwargs):
+        # Targets are part of the input, and must not be cast to half
+        # precision with it; the networks cast their own inputs.
+        super().__init__(autocast=False, **kwargs)
+        self._task_intervals = TaskIntervals()
+        self.episode_signature = None
+
+    @abc.abstractmethod
+    def adapt(self, support_x, support_y, support_mask=None, training=False):
+        """Learn one task from its support set.
+
+        Args:
+            support_x: Support examples, `[S, ...]`, or a nest.
+            support_y: Their labels or targets, `[S, ...]`.
+            support_mask: Optional `[S]`, true for the examples that count.
+            training: Whether the learner itself is being trained.
+
+        Returns:
+            The state of the task, a nest of tensors for `predict_query`.
+        """
+
+    @abc.abstractmethod
+    def predict_query(self, state, query_x, training=False):
+        """Predict the queries of one task.
+
+        Args:
+            state: What `adapt` returned.
+            query_x: Query examples, `[Q, ...]`, or a nest.
+            training: Whether the learner itself is being trained.
+
+        Returns:
+            Predictions, `[Q, ...]`.
+        """
+
+    def solve(self, episodes, training=False):
+        """Adapt to each task of a meta-batch and predict its queries.
+
+        Abstract bases may override it to share work between tasks.
+
+        Returns:
+            Predictions, `[T, Q, ...]`.
+        """
+
+        def solve_task(task):
+            state = self.adapt(
+                task["support_x"],
+                task["support_y"],
+                task.get("support_mask"),
+                training=training,
+            )
+            return self.predict_query(state, task["query_x"], training)
+
+        return map_tasks(solve_task, episodes)
+
+    def call(self, episodes, training=False):
+        if self.episode_signature is None:
+            self.remember_signature(episodes)
+        return self.solve(episodes, training=bool(training))
+
+    def meta_loss(self, episodes, query_y, sample_weight=None, training=True):
+        """Return the outer loss and the predictions that it judges.
+
+        The compiled loss over all queries of the meta-batch, plus the extra
+        losses of the networks.
+
+        Args:
+            episodes: Dictionary of the meta-batch.
+            query_y: `[T, Q, ...]`.
+            sample_weight: Optional `[T, Q]`.
+            training: Whether it is for a training step.
+
+        Returns:
+            `(loss, query_pred)`.
+        """
+        query_pred = self(episodes, training=training)
+        loss = self.compute_loss(
+            x=episodes,
+            y=_merge_tasks(query_y),
+            y_pred=_merge_tasks(query_pred),
+            sample_weight=_merge_tasks(sample_weight),
+            training=training,
+        )
+        return loss, query_pred
+
+    def meta_gradients(self, episodes, query_y, sample_weight=None):
+        """Return the outer loss, predictions and meta-gradients.
+
+        The gradients are those of the loss as the optimizer scales it, one for
+        each of `trainable_variables`.
+        """
+        with tf.GradientTape() as tape:
+            loss, query_pred = self.meta_loss(episodes, query_y, sample_weight)
+            scaled = loss
+            if self.optimizer is not None:
+                scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        return loss, query_pred, gradients
+
+    def train_step(self, data):
+        """Take one outer step on a meta-batch, and return the logs."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        loss, query_pred, gradients = self.meta_gradients(x, y, sample_weight)
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_variables)
+        )
+        return self._update_metrics(loss, x, y, query_pred, sample_weight)
+
+    def test_step(self, data):
+        """Judge a meta-batch, and return the logs with their intervals."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        loss, query_pred = self.meta_loss(x, y, sample_weight, training=False)
+        logs = self._update_metrics(loss, x, y, query_pred, sample_weight)
+        if self._compile_metrics is not None:
+            self._task_intervals.update_from(
+                self._compile_metrics, y, query_pred, sample_weight
+            )
+        return {**logs, **self._task_intervals.result()}
+
+    def _update_metrics(self, loss, x, y, query_pred, sample_weight):
+        # `compute_loss` divides by the replicas; the logged loss must not.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._loss_tracker.update_state(
+            loss * replicas,
+            sample_weight=tf.shape(tf.nest.flatten(query_pred)[0])[0],
+        )
+        return self.compute_metrics(
+            x,
+            _merge_tasks(y),
+            _merge_tasks(query_pred),
+            sample_weight=_merge_tasks(sample_weight),
+        )
+
+    def get_metrics_result(self):
+        """Return the metrics that training has too: not the intervals."""
+        logs = super().get_metrics_result()
+        return {k: v for k, v in logs.items() if not k.endswith("_ci95")}
+
+    def fit(self, x=None, *args, **kwargs):
+        """Meta-train on a dataset of episodes; arguments as in Keras."""
+        check_episodes(self, x)
+        check_episodes(self, kwargs.get("validation_data"))
+        # Episodes are drawn at random; Keras would warn that it cannot
+        # shuffle them.
+        kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Meta-test on a dataset of episodes; arguments as in Keras."""
+        if "_use_cached_eval_dataset" not in kwargs:
+            check_episodes(self, x)
+        return super().evaluate(x, *args, **kwargs)
+
+    def check_task(self, support_x, support_y, ways=None):
+        """Raise a `ValueError` for a task that this learner cannot learn."""
+
+    def adapted_model(self, support_x, support_y, support_mask=None):
+        """Return a plain `keras.Model` that has learned one task.
+
+        Args:
+            support_x: Support examples, `[S, ...]`, or a nest.
+            support_y: Their labels or targets, `[S, ...]`.
+            support_mask: Optional `[S]`, true for the examples that count.
+
+        Returns:
+            A `keras.Model` from queries `[Q, ...]` to predictions, for
+            `predict` and `save`.
+
+        Raises:
+            ValueError: If the support set is empty, holds NaN or does not
+                match the learner.
+        """
+        support_x, support_y = check_support(self, support_x, support_y)
+        state = self.adapt(support_x, support_y, support_mask)
+        return AdaptedModel(self, state)
+
+    def remember_signature(self, episodes):
+        """Remember shapes and dtypes of episodes for `export`.
+
+        Args:
+            episodes: Dictionary of a meta-batch, or a dataset.
+        """
+        if isinstance(episodes, tf.data.Dataset):
+            episodes = episodes.element_spec[0]
+        self.episode_signature = tf.nest.map_structure(
+            _describe,
+            {k: episodes[k] for k in ("support_x", "support_y", "query_x")},
+        )
+
+    def export(self, filepath, episodes=None):
+        """Write a SavedModel that adapts where only TensorFlow is installed.
+
+        It has the functions `adapt(support_x, support_y) -> state`,
+        `predict_query(state, query_x)` and `serve(support_x, support_y,
+        query_x)`, each also as a signature, for any number of support and
+        query examples.
+
+        Args:
+            filepath: Folder to write.
+            episodes: Dictionary of a meta-batch, or a dataset, that shows
+                shapes and dtypes; by default what the learner was called with.
+
+        Raises:
+            ValueError: If shapes and dtypes are not known yet.
+        """
+        export_learner(self, filepath, episodes)
+
+    def get_build_config(self):
+        return {"episode_signature": self.episode_signature}
+
+    def build_from_config(self, config):
+        self.episode_signature = config["episode_signature"]
+        self.built = True
+
+
+def _merge_tasks(tensors):
+    """Merge the task and query axes: `[T, Q, ...]` to `[T * Q, ...]`."""
+
+    def merge(tensor):
+        tensor = tf.convert_to_tensor(tensor)
+        shape = tf.shape(tensor)
+        merged = tf.reshape(tensor, tf.concat([[-1], shape[2:]], axis=0))
+        merged.set_shape([None, *tensor.shape[2:]])
+        return merged
+
+    return None if tensors is None else tf.nest.map_structure(merge, tensors)
+
+
+def _describe(tensor):
+    """Describe one task's tensor by a string, which no nest takes apart."""
+    return ":".join([tensor.dtype.name, *map(str, tensor.shape[2:])])

@@ -1,0 +1,125 @@
+"""Running a Keras model as a pure function of its variables."""
+
+import keras
+import tensorflow as tf
+
+
+class NetworkState:
+    """Calls a network with given values in place of its variables.
+
+    Works on any unmodified Keras model through Keras' public
+    `StatelessScope`. Non-trainable state is kept as *buffers*: a dictionary of
+    only those values that differ from the network's own, so that frozen layers
+    cost nothing.
+
+    Args:
+        network: Built `keras.Model`.
+    """
+
+    def __init__(self, network):
+        self._network = network
+
+    def call(self, weights, buffers, x, training):
+        """Return `(outputs, buffers after the call, extra losses or None)`.
+
+        The extra losses (regularizers, `add_loss`) are those at `weights`.
+        """
+        network = self._network
+        state = list(zip(network.trainable_variables, weights))
+        values = self._values(buffers)
+        state += list(zip(network.non_trainable_variables, values))
+        with keras.StatelessScope(state, collect_losses=True) as scope:
+            outputs = network(x, training=training)
+            losses = network.losses
+        after = {}
+        for i, variable in enumerate(network.non_trainable_variables):
+            value = scope.get_current_value(variable)
+            if value is not values[i] or str(i) in buffers:
+                after[str(i)] = tf.convert_to_tensor(value)
+        if not losses:
+            return outputs, after, None
+        return outputs, after, tf.add_n([tf.reduce_sum(v) for v in losses])
+
+    def _values(self, buffers):
+        return [
+            buffers[str(i)] if str(i) in buffers else variable.value
+            for i, variable in enumerate(self._network.non_trainable_variables)
+        ]
+
+    def seeds_of_task(self, task):
+        """Return buffers in which task number `task` has seeds of its own.
+
+        Task 0 keeps the network's seeds, so that they advance as in Keras.
+        """
+        seeds = {}
+        for i, variable in enumerate(self._network.non_trainable_variables):
+            if variable.name == "seed_generator_state":
+                offset = tf.cast(tf.stack([task, 0]), variable.dtype)
+                # A large odd stride keeps tasks and neighbouring seeds apart.
+                seeds[str(i)] = variable.value + offset * 0x9E3779B1
+        return seeds
+
+    def zero_statistics(self):
+        """Return buffers with all BatchNormalization statistics zero."""
+        return {
+            name: tf.zeros(variable.shape, variable.dtype)
+            for name, variable, _ in self._statistics()
+        }
+
+    def batch_statistics(self, measured):
+        """Return batch statistics from buffers updated from zero ones.
+
+        A layer updates to `momentum * moving + (1 - momentum) * batch`.
+        """
+        return {
+            name: measured[name] / (1 - layer.momentum)
+            for name, _, layer in self._statistics()
+        }
+
+    def has_statistics(self):
+        """Return whether the network has BatchNormalization that learns."""
+        return bool(self._statistics())
+
+    def _statistics(self):
+        index = {
+            id(variable): str(i)
+            for i, variable in enumerate(self._network.non_trainable_variables)
+        }
+        # A frozen layer always uses its moving statistics, as Keras has it.
+        return [
+            (index[id(variable)], variable, layer)
+            for layer in self._network._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization)
+            and layer.trainable
+            for variable in (layer.moving_mean, layer.moving_variance)
+        ]
+
+    def assign(self, buffers):
+        """Store the buffers of a meta-batch `[T, ...]` in the network.
+
+        Statistics become the mean over tasks; whatever cannot be averaged,
+        seeds above all, is that of task 0.
+        """
+        for name, values in buffers.items():
+            variable = self._network.non_trainable_variables[int(name)]
+            is_float = values.dtype.is_floating
+            variable.assign(tf.reduce_mean(values, 0) if is_float else values[0])
+
+    def copy(self, weights, buffers, x):
+        """Return a copy of the network that has these values as its own.
+
+        Args:
+            weights: Values of the trainable variables.
+            buffers: Values of non-trainable variables that differ.
+            x: Examples, to build a sub-classed network with.
+        """
+        network = self._network
+        copy = keras.models.clone_model(network)
+        if not copy.built or not copy.variables:
+            copy(x)
+        values = list(zip(copy.trainable_variables, weights))
+        buffers = self._values(buffers)
+        values += list(zip(copy.non_trainable_variables, buffers))
+        for variable, value in values:
+            variable.assign(value)
+        return copy

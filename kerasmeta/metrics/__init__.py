@@ -1,0 +1,3 @@
+"""Metrics of episodes."""
+
+from kerasmeta.metrics.task_intervals import TaskIntervals

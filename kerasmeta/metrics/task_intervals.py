@@ -1,0 +1,104 @@
+"""Confidence intervals over tasks."""
+
+import keras
+import tensorflow as tf
+
+# Two-sided 95 % quantile of the normal distribution.
+_Z95 = 1.959963984540054
+
+
+@keras.saving.register_keras_serializable(package="kerasmeta")
+class TaskIntervals(keras.metrics.Metric):
+    """95 % confidence intervals over tasks, for any compiled metrics.
+
+    Queries of one task are not independent, so an interval over queries would
+    be far too narrow. Each task gives one value `v_t` of each metric, and the
+    half-width reported is
+
+    `1.96 * std(v) / sqrt(number of tasks)`, with `std` over `n - 1`.
+
+    It is NaN until there are two tasks. Learners own one; you meet it as the
+    `NAME_ci95` of `evaluate`.
+
+    Example:
+
+    >>> intervals = km.metrics.TaskIntervals()
+    >>> intervals.update_state({"accuracy": tf.constant([0.8, 0.6, 1.0])})
+    >>> round(float(intervals.result()["accuracy_ci95"]), 4)
+    0.2263
+    """
+
+    def __init__(self, name="task_intervals", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self._sums = {}
+
+    def update_state(self, values):
+        """Add tasks: a dictionary `metric name -> value of each task [T]`."""
+        for name, value in values.items():
+            # Sums in float64, so that the variance does not cancel; sums and
+            # not means, so that replicas can be added.
+            value = tf.cast(value, "float64")
+            if name not in self._sums:
+                self._sums[name] = self.add_variable(
+                    (3,), "zeros", dtype="float64", name=f"{name}_sums"
+                )
+            moments = [tf.ones_like(value), value, tf.square(value)]
+            self._sums[name].assign_add(tf.reduce_sum(moments, axis=1))
+
+    def update_from(self, metrics, y, y_pred, sample_weight=None):
+        """Add tasks by running Keras metrics on each task alone.
+
+        Args:
+            metrics: Built `keras.metrics.Metric` whose result is a dictionary.
+            y: Targets, `[T, Q, ...]`.
+            y_pred: Predictions, `[T, Q, ...]`.
+            sample_weight: Optional `[T, Q]`.
+        """
+        tasks = {"y": y, "y_pred": y_pred}
+        if sample_weight is not None:
+            tasks["sample_weight"] = sample_weight
+
+        def one_task(task):
+            state = metrics.stateless_reset_state()
+            state = metrics.stateless_update_state(state, **_named(task))
+            return metrics.stateless_result(state)
+
+        first = tf.nest.flatten(y_pred)[0]
+        if first.shape[0] is None:
+            dtype = keras.config.floatx()
+            names = list(metrics.stateless_result(metrics.variables))
+            values = tf.map_fn(
+                one_task,
+                tasks,
+                fn_output_signature={name: dtype for name in names},
+            )
+        else:
+            results = [
+                one_task(tf.nest.map_structure(lambda t: t[i], tasks))  # noqa: B023
+                for i in range(first.shape[0])
+            ]
+            values = tf.nest.map_structure(lambda *r: tf.stack(r), *results)
+        self.update_state(values)
+
+    def result(self):
+        """Return a dictionary `NAME_ci95 -> half-width`."""
+        return {
+            f"{name}_ci95": _half_width(sums) for name, sums in self._sums.items()
+        }
+
+
+def _named(task):
+    return {
+        "y_true": task["y"],
+        "y_pred": task["y_pred"],
+        "sample_weight": task.get("sample_weight"),
+    }
+
+
+def _half_width(sums):
+    count, total, squares = tf.unstack(tf.convert_to_tensor(sums))
+    variance = (squares - tf.square(total) / count) / (count - 1)
+    # Rounding can leave a tiny negative variance where all tasks are equal.
+    width = _Z95 * tf.sqrt(tf.maximum(variance, 0) / count)
+    width = tf.where(count > 1, width, tf.constant(float("nan"), "float64"))
+    return tf.cast(width, keras.config.floatx())

@@ -1,0 +1,7 @@
+"""Pure functions of tensors that learners share."""
+
+from kerasmeta.ops.batch_statistics import batch_statistics
+from kerasmeta.ops.exact_moments import exact_moments
+from kerasmeta.ops.map_tasks import map_tasks
+from kerasmeta.ops.prototypes import class_prototypes
+from kerasmeta.ops.prototypes import squared_distances

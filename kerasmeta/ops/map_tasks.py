@@ -1,0 +1,60 @@
+"""Do the same for every task of a meta-batch."""
+
+import tensorflow as tf
+
+# Vectorizing these over tasks costs more than it saves: a convolution whose
+# weights differ from task to task becomes a grouped or reshaped one, and a
+# loop must run as long as the longest.
+_SEQUENTIAL_OPS = frozenset(
+    [
+        "Conv2D",
+        "Conv3D",
+        "DepthwiseConv2dNative",
+        "While",
+        "StatelessWhile",
+        "MaxPool",
+        "MaxPool3D",
+    ]
+)
+
+
+def map_tasks(fn, tasks):
+    """Apply `fn` to each task of a meta-batch and stack the results.
+
+    The only place that decides how tasks are run. In a graph, dense networks
+    are vectorized over tasks and convolutional or recurrent ones run one task
+    after another; the operations that `fn` uses decide. Eagerly, it is a
+    Python loop.
+
+    Args:
+        fn: Function of one task that returns a nest of tensors.
+        tasks: Nest of tensors with a leading task axis `T`.
+
+    Returns:
+        The nest that `fn` returns, with a leading axis `T`.
+    """
+    first = tf.nest.flatten(tasks)[0]
+    if tf.executing_eagerly():
+        results = [
+            fn(tf.nest.map_structure(lambda t: t[i], tasks))  # noqa: B023
+            for i in range(len(first))
+        ]
+        return tf.nest.map_structure(lambda *r: tf.stack(r), *results)
+    if first.shape[0] == 1:
+        result = fn(tf.nest.map_structure(lambda t: t[0], tasks))
+        return tf.nest.map_structure(lambda t: t[None], result)
+    specs = tf.nest.map_structure(
+        lambda t: tf.TensorSpec(t.shape[1:], t.dtype), tasks
+    )
+    one_task = tf.function(fn, autograph=False).get_concrete_function(specs)
+    if _is_sequential(one_task.graph):
+        signature = tf.nest.map_structure(
+            lambda t: tf.TensorSpec(t.shape, t.dtype),
+            one_task.structured_outputs,
+        )
+        return tf.map_fn(one_task, tasks, fn_output_signature=signature)
+    return tf.vectorized_map(one_task, tasks)
+
+
+def _is_sequential(graph):
+    return any(op.type in _SEQUENTIAL_OPS for op in graph.get_operations())

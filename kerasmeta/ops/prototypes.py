@@ -1,0 +1,39 @@
+"""Class means and distances to them."""
+
+import tensorflow as tf
+
+
+def class_prototypes(embeddings, labels, ways, mask=None):
+    """Return the mean embedding of each class.
+
+    Args:
+        embeddings: `[..., S, D]`.
+        labels: Integer labels, `[..., S]`.
+        ways: Number of classes, `N`.
+        mask: Optional `[..., S]`, true for the examples that count.
+
+    Returns:
+        Prototypes `[..., N, D]`; zero for a class without examples.
+    """
+    members = tf.one_hot(labels, ways, dtype=embeddings.dtype)  # (..., S, N)
+    if mask is not None:
+        members *= tf.cast(mask, embeddings.dtype)[..., None]
+    sums = tf.einsum("...sn,...sd->...nd", members, embeddings)
+    counts = tf.reduce_sum(members, axis=-2)[..., None]
+    return tf.math.divide_no_nan(sums, counts)
+
+
+def squared_distances(a, b):
+    """Return the squared Euclidean distances `||a_q - b_n||^2`.
+
+    Args:
+        a: `[..., Q, D]`.
+        b: `[..., N, D]`.
+
+    Returns:
+        `[..., Q, N]`.
+    """
+    products = tf.matmul(a, b, transpose_b=True)
+    a_norms = tf.reduce_sum(tf.square(a), axis=-1)[..., :, None]
+    b_norms = tf.reduce_sum(tf.square(b), axis=-1)[..., None, :]
+    return a_norms - 2 * products + b_norms

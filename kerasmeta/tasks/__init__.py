@@ -1,0 +1,4 @@
+"""Tasks that need no download: endless, made on the fly, the same each run."""
+
+from kerasmeta.tasks.glyphs import Glyphs
+from kerasmeta.tasks.sinusoid import Sinusoid

@@ -1,0 +1,53 @@
+"""Checks of plain arguments."""
+
+import math
+import operator
+
+
+def check_positive_int(name, value, minimum=1):
+    """Return `value` as an `int`, or say what is wrong with it."""
+    try:
+        # A bool is an int to Python, but never a size to a person.
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < minimum:
+        raise ValueError(
+            f"`{name}` must be an integer of at least {minimum}. "
+            f"Received: {name}={value!r}"
+        )
+    return number
+
+
+def check_seed(seed):
+    """Return `seed` as an `int` that fits the 63 bits of a stateless seed."""
+    seed = check_positive_int("seed", seed, minimum=0)
+    if seed >= 2**63:
+        raise ValueError(
+            f"`seed` must be smaller than 2**63. Received: seed={seed}"
+        )
+    return seed
+
+
+def check_positive_number(name, value):
+    """Return `value` as a `float` above zero, or say what is wrong with it."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(
+            f"`{name}` must be a positive finite number. "
+            f"Received: {name}={value!r}"
+        )
+    return number
+
+
+def check_choice(name, value, choices):
+    """Return `value` if it is one of `choices`, or say what they are."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(
+            f"`{name}` must be one of {listed}. Received: {name}={value!r}"
+        )
+    return value
