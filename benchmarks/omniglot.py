@@ -27,7 +27,7 @@ EVALUATIONS = {
     "proto_net": [(5, 1), (5, 5), (20, 1), (20, 5)],
     "maml": [(5, 1)],
 }
-STEPS = {"proto_net": 5000, "maml": 6000}
+STEPS = {"proto_net": 3500, "maml": 5000}
 
 
 def load(path):

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 
-def conv4(input_shape, num_classes=None, filters=64, dtype=None, name="conv4"):
+def conv4(input_shape, num_classes=None, filters=64, name="conv4"):
     """Return the four-block convolutional network of the few-shot papers.
 
     Each block is a 3x3 convolution, BatchNormalization, ReLU and 2x2 max
@@ -19,7 +19,6 @@ def conv4(input_shape, num_classes=None, filters=64, dtype=None, name="conv4"):
         input_shape: `(height, width, channels)`, 16 pixels or more each way.
         num_classes: Width of the head, or `None` for no head.
         filters: Number of filters of each block.
-        dtype: Keras dtype policy of the layers, by default the global one.
         name: Name of the model.
 
     Returns:
@@ -45,12 +44,12 @@ def conv4(input_shape, num_classes=None, filters=64, dtype=None, name="conv4"):
     x = inputs
     for block in range(1, 5):
         x = layers.Conv2D(
-            filters, 3, padding="same", dtype=dtype, name=f"block{block}_conv"
+            filters, 3, padding="same", name=f"block{block}_conv"
         )(x)
-        x = layers.BatchNormalization(dtype=dtype, name=f"block{block}_norm")(x)
-        x = layers.ReLU(dtype=dtype, name=f"block{block}_relu")(x)
-        x = layers.MaxPooling2D(dtype=dtype, name=f"block{block}_pool")(x)
-    x = layers.Flatten(dtype=dtype, name="flatten")(x)
+        x = layers.BatchNormalization(name=f"block{block}_norm")(x)
+        x = layers.ReLU(name=f"block{block}_relu")(x)
+        x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
+    x = layers.Flatten(name="flatten")(x)
     if num_classes is not None:
-        x = layers.Dense(num_classes, dtype=dtype, name="head")(x)
+        x = layers.Dense(num_classes, name="head")(x)
     return keras.Model(inputs, x, name=name)

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 
-def mlp(input_shape, num_outputs, units=(40, 40), dtype=None, name="mlp"):
+def mlp(input_shape, num_outputs, units=(40, 40), name="mlp"):
     """Return a fully connected ReLU network with a linear output.
 
     With the default units it is the network of MAML's sinusoid regression.
@@ -15,7 +15,6 @@ def mlp(input_shape, num_outputs, units=(40, 40), dtype=None, name="mlp"):
         input_shape: Shape of one example, such as `(10,)`.
         num_outputs: Width of the output.
         units: Width of each hidden layer.
-        dtype: Keras dtype policy of the layers, by default the global one.
         name: Name of the model.
 
     Returns:
@@ -29,6 +28,6 @@ def mlp(input_shape, num_outputs, units=(40, 40), dtype=None, name="mlp"):
     inputs = keras.Input(input_shape)
     x = inputs
     for i, width in enumerate(units, 1):
-        x = layers.Dense(width, "relu", dtype=dtype, name=f"hidden{i}")(x)
-    x = layers.Dense(num_outputs, dtype=dtype, name="head")(x)
+        x = layers.Dense(width, "relu", name=f"hidden{i}")(x)
+    x = layers.Dense(num_outputs, name="head")(x)
     return keras.Model(inputs, x, name=name)
