@@ -21,4 +21,5 @@ from kerasmeta import learners
 from kerasmeta import metrics
 from kerasmeta import ops
 from kerasmeta import tasks
+from kerasmeta import testing
 from kerasmeta.version import __version__

@@ -32,7 +32,7 @@ def conv4(input_shape, num_classes=None, filters=64, name="conv4"):
     >>> km.backbones.conv4((28, 28, 1)).output_shape
     (None, 64)
     >>> km.backbones.conv4((28, 28, 1), num_classes=5).count_params()
-    112261
+    112773
     """
     if len(input_shape) != 3 or min(input_shape[:2]) < 16:
         raise ValueError(

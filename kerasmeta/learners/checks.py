@@ -53,12 +53,17 @@ def check_structure(element_spec):
                     f"{_FORMAT} Received: {name} of shape {leaf.shape}. Call "
                     "`.batch()` on a dataset of single episodes."
                 )
-    sizes = [leaf.shape[1] for leaf in tf.nest.flatten(x["query_x"])]
-    sizes += [leaf.shape[1] for leaf in tf.nest.flatten(query_y)]
-    if len(set(sizes) - {None}) > 1:
+    _check_axis(0, "tasks", [x, query_y])
+    _check_axis(1, "support examples", [x["support_x"], x["support_y"]])
+    _check_axis(1, "queries", [x["query_x"], query_y])
+
+
+def _check_axis(axis, what, specs):
+    sizes = {spec.shape[axis] for spec in tf.nest.flatten(specs)} - {None}
+    if len(sizes) > 1:
         raise ValueError(
-            "`query_x` and `query_y` must have the same number of queries. "
-            f"Received: {sizes}"
+            f"{_FORMAT} Received: different numbers of {what}, "
+            f"{sorted(sizes)}."
         )
 
 
@@ -125,24 +130,44 @@ def _as_tensors(values, signature):
         return tf.cast(value, "float32") if value.dtype.is_floating else value
 
     is_nest = isinstance(values, (dict, tuple))
-    return tf.nest.map_structure(convert, values) if is_nest else convert(values)
-
-
-def check_head(network, support_x, support_y, ways=None):
-    """Raise a `ValueError` if class labels do not fit the network's output."""
-    if tf.nest.is_nested(support_y) or not support_y.dtype.is_integer:
-        return
-    outputs = network.compute_output_spec(
-        tf.nest.map_structure(
-            lambda t: keras.KerasTensor((None, *t.shape[1:]), t.dtype.name),
-            support_x,
-        )
+    return (
+        tf.nest.map_structure(convert, values) if is_nest else convert(values)
     )
-    if tf.nest.is_nested(outputs):
-        return
-    width = outputs.shape[-1]
+
+
+def check_network(network, support_x, support_y, ways=None):
+    """Raise a `ValueError` if a network cannot be used for such tasks.
+
+    Args:
+        network: The `keras.Model` that is adapted.
+        support_x: Support examples of one task, `[S, ...]`.
+        support_y: Labels or targets, `[n, ...]`.
+        ways: Number of classes of an episode, where it is known.
+    """
+    specs = tf.nest.map_structure(
+        lambda t: keras.KerasTensor((None, *t.shape[1:]), t.dtype.name),
+        support_x,
+    )
+    try:
+        outputs = network.compute_output_spec(specs)
+    except (ValueError, TypeError) as error:
+        shapes = tf.nest.map_structure(lambda t: tuple(t.shape[1:]), specs)
+        raise ValueError(
+            f"The network {network.name!r} does not take examples like those "
+            "of the episodes, which must have one axis of tasks and one of "
+            f"examples before their own. Received: examples of shape {shapes}. "
+            f"The network says: {error}"
+        ) from error
+    is_classes = not tf.nest.is_nested(support_y) and (
+        support_y.dtype.is_integer
+    )
+    if is_classes and not tf.nest.is_nested(outputs):
+        _check_width(outputs.shape[-1], support_y, ways)
+
+
+def _check_width(width, labels, ways):
     classes = 2 if width == 1 else width
-    lowest, highest = int(np.min(support_y)), int(np.max(support_y))
+    lowest, highest = int(np.min(labels)), int(np.max(labels))
     if lowest < 0 or highest >= classes or (ways or classes) != classes:
         raise ValueError(
             "The head of a network must be as wide as the episodes have ways "

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.inner_optimizers import GradientDescent
-from kerasmeta.learners.checks import check_head
+from kerasmeta.learners.checks import check_network
 from kerasmeta.learners.inner_loss import inner_loss_value
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.network_state import NetworkState
@@ -208,7 +208,7 @@ class GradientLearner(MetaLearner, abc.ABC):
         return self._get_own_losses()
 
     def check_task(self, support_x, support_y, ways=None):
-        check_head(self.network, support_x, support_y, ways)
+        check_network(self.network, support_x, support_y, ways)
 
     def get_config(self):
         return {

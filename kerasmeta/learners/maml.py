@@ -60,7 +60,9 @@ class MAML(GradientLearner):
     """
 
     def initial_fast_weights(self):
-        return [tf.convert_to_tensor(v) for v in self.network.trainable_variables]
+        return [
+            tf.convert_to_tensor(v) for v in self.network.trainable_variables
+        ]
 
     def forward(self, fast_weights, buffers, x, training=False):
         return self._network_state.call(fast_weights, buffers, x, training)

@@ -127,9 +127,7 @@ class MetaLearner(keras.Model, abc.ABC):
         """Take one outer step on a meta-batch, and return the logs."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         loss, query_pred, gradients = self.meta_gradients(x, y, sample_weight)
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_variables)
-        )
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
         return self._update_metrics(loss, x, y, query_pred, sample_weight)
 
     def test_step(self, data):

@@ -103,7 +103,9 @@ class NetworkState:
         for name, values in buffers.items():
             variable = self._network.non_trainable_variables[int(name)]
             is_float = values.dtype.is_floating
-            variable.assign(tf.reduce_mean(values, 0) if is_float else values[0])
+            variable.assign(
+                tf.reduce_mean(values, 0) if is_float else values[0]
+            )
 
     def copy(self, weights, buffers, x):
         """Return a copy of the network that has these values as its own.

@@ -83,7 +83,8 @@ class TaskIntervals(keras.metrics.Metric):
     def result(self):
         """Return a dictionary `NAME_ci95 -> half-width`."""
         return {
-            f"{name}_ci95": _half_width(sums) for name, sums in self._sums.items()
+            f"{name}_ci95": _half_width(sums)
+            for name, sums in self._sums.items()
         }
 
 

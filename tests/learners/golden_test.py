@@ -58,9 +58,7 @@ def episodes_of(data, dtype):
 
 
 def gradient_error(gradients, data, prefix):
-    reference = [
-        data[f"{prefix}_grad_{i:02d}"] for i in range(len(gradients))
-    ]
+    reference = [data[f"{prefix}_grad_{i:02d}"] for i in range(len(gradients))]
     pairs = list(zip(gradients, reference, strict=True))
     difference = sum(np.sum((np.asarray(g) - r) ** 2) for g, r in pairs)
     return np.sqrt(difference / sum(np.sum(r**2) for _, r in pairs))
@@ -70,9 +68,7 @@ def check(learner, data, prefix, dtype, loss_rtol, gradient_rtol):
     x, query_y = episodes_of(data, dtype)
     compiled = tf.function(learner.meta_gradients)
     loss, query_pred, gradients = compiled(x, query_y)
-    np.testing.assert_allclose(
-        loss, data[f"{prefix}_loss"], rtol=loss_rtol
-    )
+    np.testing.assert_allclose(loss, data[f"{prefix}_loss"], rtol=loss_rtol)
     assert gradient_error(gradients, data, prefix) < gradient_rtol
     if dtype == "float64":
         np.testing.assert_allclose(

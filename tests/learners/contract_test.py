@@ -1,0 +1,93 @@
+"""The contract table: one row a learner, each with its own episodes."""
+
+import keras
+import numpy as np
+import pytest
+
+import kerasmeta as km
+
+CROSSENTROPY = {
+    "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    "metrics": ["accuracy"],
+}
+REGRESSION = {"loss": "mse", "metrics": ["mse"]}
+SPEC = km.episodes.EpisodeSpec(ways=3, shots=2, queries=4)
+
+
+def images():
+    """Noisy copies of one random 8x8 picture a class."""
+    generator = np.random.default_rng(0)
+    y = np.repeat(np.arange(8), 10)
+    x = generator.normal(size=(8, 8, 8, 1))[y]
+    x += 0.5 * generator.normal(size=x.shape)
+    return km.episodes.episodes_from_arrays(
+        x, y, SPEC, batch_size=2, num_episodes=4
+    )
+
+
+def sinusoid():
+    family = km.tasks.Sinusoid(shots=5, queries=6)
+    return family.episodes(batch_size=2, num_episodes=4).cache()
+
+
+def conv(num_outputs):
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(4, 3, padding="same"),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(num_outputs),
+        ]
+    )
+
+
+def maml(network, **kwargs):
+    return km.learners.MAML(
+        network, inner_learning_rate=0.05, inner_steps=2, **kwargs
+    )
+
+
+ROWS = {
+    "MAML-regression": dict(
+        learner=lambda: maml(km.backbones.mlp((1,), 1, units=(16,))),
+        episodes=sinusoid,
+        compile=REGRESSION,
+    ),
+    "MAML-transductive": dict(
+        learner=lambda: maml(conv(3)), episodes=images, compile=CROSSENTROPY
+    ),
+    "MAML-inductive": dict(
+        learner=lambda: maml(conv(3), batch_norm="inductive"),
+        episodes=images,
+        compile=CROSSENTROPY,
+    ),
+    "MAML-moving-first-order": dict(
+        learner=lambda: maml(conv(3), batch_norm="moving", first_order=True),
+        episodes=images,
+        compile=CROSSENTROPY,
+    ),
+    "ProtoNet": dict(
+        learner=lambda: km.learners.ProtoNet(conv(8)),
+        episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("check", km.testing.LEARNER_CHECKS)
+@pytest.mark.parametrize("name", ROWS)
+def test_contract(name, check):
+    row = dict(ROWS[name])
+    build, episodes = row.pop("learner"), row.pop("episodes")
+    arguments = row.pop("compile")
+
+    def make_learner():
+        learner = build()
+        learner.compile(optimizer=keras.optimizers.Adam(3e-3), **arguments)
+        return learner
+
+    km.testing.check_learner(make_learner, episodes, [check], **row)
