@@ -1,13 +1,14 @@
 """Episodes from arrays in memory."""
 
-import numpy as np
 import tensorflow as tf
 
-from kerasmeta.utils import check_seed
+from kerasmeta.episodes.array_checks import check_arrays
+from kerasmeta.episodes.array_checks import check_labels
 from kerasmeta.episodes.class_index import ClassIndex
 from kerasmeta.episodes.episode_spec import EpisodeSpec
 from kerasmeta.episodes.pipeline import episode_indices
 from kerasmeta.episodes.sampling import draw_episodes
+from kerasmeta.utils import check_seed
 
 
 def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
@@ -19,16 +20,16 @@ def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
     function of `(seed, index)`: iterate again, on another machine or with
     another `batch_size`, and episode 17 is the same.
 
-    The arrays are held once. Integers of 8 or 16 bits stay as they are in
+    The arrays are copied once. Integers of 8 or 16 bits stay as they are in
     memory and become float32 *after* the examples of an episode are gathered,
     without rescaling, as `keras.utils.image_dataset_from_directory` does: put
     a `keras.layers.Rescaling` into the network where scale matters, and the
-    saved model will see what it was trained on. Other integers (token ids)
-    keep their dtype; float64 becomes float32.
+    saved model will see what it was trained on. Integers of 32 or 64 bits
+    (token ids) keep their dtype; everything else becomes float32.
 
     Args:
-        x: Examples, an array or a nest of arrays with the same first axis
-            `[num_examples, ...]`.
+        x: Examples, an array `[num_examples, ...]`, or a dictionary or tuple
+            of such arrays for a network of several inputs.
         y: Class of each example, integers or strings, `[num_examples]` or
             `[num_examples, 1]`.
         spec: `EpisodeSpec`, the size of an episode.
@@ -44,8 +45,9 @@ def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
         `Q = ways * queries`.
 
     Raises:
-        ValueError: If `x` and `y` do not match, `x` holds NaN or infinity,
-            there are too few classes or too few examples in a class.
+        ValueError: If `x` and `y` do not match, `x` holds NaN, infinity or
+            no numbers, `y` holds no classes, there are too few classes or too
+            few examples in a class, or an argument is not what it should be.
 
     Example:
 
@@ -64,7 +66,7 @@ def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
         )
     seed = check_seed(seed)
     labels = check_labels(y)
-    arrays = tf.nest.map_structure(lambda a: _check_array(a, len(labels)), x)
+    arrays = check_arrays(x, num_examples=len(labels))
     class_index = ClassIndex(labels)
     class_index.check_spec(spec)
     # Eager tensors are captured by reference: no copy in the graph.
@@ -74,8 +76,9 @@ def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
         return tf.nest.map_structure(lambda t: _gather(t, ids), tensors)
 
     def draw(indices):
-        support, query = draw_episodes(class_index, spec, seed, indices)
-        (support_ids, support_y), (query_ids, query_y) = support, query
+        (support_ids, support_y), (query_ids, query_y) = draw_episodes(
+            class_index, spec, seed, indices
+        )
         episodes = {
             "support_x": load(support_ids),
             "support_y": support_y,
@@ -92,51 +95,7 @@ def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
     return dataset
 
 
-def check_labels(y):
-    """Return class labels as a vector, or say what is wrong with them."""
-    labels = np.asarray(y)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1 or not len(labels):
-        raise ValueError(
-            "Labels must be a vector with the class of each example. "
-            "One-hot labels: use `y.argmax(-1)`. "
-            f"Received: an array of shape {labels.shape}"
-        )
-    if labels.dtype.kind == "f":
-        whole = np.isfinite(labels) & (labels == np.round(labels))
-        if not whole.all():
-            raise ValueError(
-                "Labels must be classes (integers or strings). Received: "
-                f"{labels.dtype} values such as {labels[~whole][0]}"
-            )
-    return labels
-
-
-def _check_array(array, num_examples):
-    array = np.asarray(array)
-    if array.dtype.kind not in "buif":
-        raise ValueError(
-            "`x` must hold numbers. Encode strings first, for instance with "
-            f"`keras.layers.TextVectorization`. Received: dtype={array.dtype}"
-        )
-    if array.ndim < 2 or len(array) != num_examples:
-        raise ValueError(
-            "`x` must have a shape [num_examples, ...] with one row for each "
-            f"of the {num_examples} labels. Received: x.shape={array.shape}"
-        )
-    if array.dtype.kind == "f":
-        bad = ~np.isfinite(array).reshape(num_examples, -1).all(axis=1)
-        if bad.any():
-            raise ValueError(
-                f"`x` holds NaN or infinity in {bad.sum()} of {num_examples} "
-                "examples. Impute or remove them first. First such example: "
-                f"{np.flatnonzero(bad)[0]}"
-            )
-    return array
-
-
 def _gather(tensor, ids):
     examples = tf.gather(tensor, ids)
-    keeps = tensor.dtype in (tf.int32, tf.int64, tf.float16, tf.bfloat16)
-    return examples if keeps else tf.cast(examples, "float32")
+    is_token = tensor.dtype.is_integer and tensor.dtype.size >= 4
+    return examples if is_token else tf.cast(examples, "float32")

@@ -33,9 +33,10 @@ class EpisodeSpec:
     queries: int
 
     def __post_init__(self):
-        check_positive_int("ways", self.ways, minimum=2)
-        check_positive_int("shots", self.shots)
-        check_positive_int("queries", self.queries)
+        for name, minimum in (("ways", 2), ("shots", 1), ("queries", 1)):
+            size = check_positive_int(name, getattr(self, name), minimum)
+            # Frozen, but an `np.int8` would overflow in `query_size`.
+            object.__setattr__(self, name, size)
 
     @property
     def support_size(self):

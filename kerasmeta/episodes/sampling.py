@@ -6,10 +6,11 @@ from kerasmeta.utils.split_mix import integers
 from kerasmeta.utils.split_mix import stream_keys
 
 
-def random_keys(seed, indices, stream, size):
-    """Return `size` random integers for each episode, `[B, size]`."""
-    seeds = tf.fill(tf.shape(indices), tf.constant(seed, "int64"))
-    return integers(stream_keys(seeds, indices, salt=stream), size)
+def random_keys(seed, indices, *sizes):
+    """Return random integers for each episode, one `[B, size]` a size."""
+    episodes = stream_keys(tf.constant(seed, "int64"), indices, salt=0)
+    # One stream for all purposes: half the time of a stream for each.
+    return tf.split(integers(episodes, sum(sizes)), sizes, axis=1)
 
 
 def choose(keys, size, population=None):
@@ -45,29 +46,31 @@ def draw_episodes(class_index, spec, seed, indices):
         within the support set and within the query set is random, so that it
         tells nothing of the labels.
     """
-    batch = tf.shape(indices)[0]
-    ways, drawn = spec.ways, spec.examples_per_class
-    longest = class_index.longest
-    classes = choose(
-        random_keys(seed, indices, 0, class_index.num_classes), ways
-    )  # (B, N)
-    keys = random_keys(seed, indices, 1, ways * longest)
+    ways, longest = spec.ways, class_index.longest
+    class_keys, example_keys, support_keys, query_keys = random_keys(
+        seed,
+        indices,
+        class_index.num_classes,
+        ways * longest,
+        spec.support_size,
+        spec.query_size,
+    )
+    classes = choose(class_keys, ways)  # (B, N)
     positions = choose(
-        tf.reshape(keys, [batch, ways, longest]),
-        drawn,
+        tf.reshape(example_keys, [-1, ways, longest]),
+        spec.examples_per_class,
         population=tf.gather(class_index.sizes, classes),
     )  # (B, N, shots + queries)
     starts = tf.gather(class_index.starts, classes)[..., None]
     ids = tf.gather(class_index.ids, starts + tf.cast(positions, "int64"))
-    support = _shuffle(ids[..., : spec.shots], seed, indices, stream=2)
-    query = _shuffle(ids[..., spec.shots :], seed, indices, stream=3)
+    support = _shuffle(ids[..., : spec.shots], support_keys)
+    query = _shuffle(ids[..., spec.shots :], query_keys)
     return support, query
 
 
-def _shuffle(ids, seed, indices, stream):
+def _shuffle(ids, keys):
     """Flatten `[B, N, K]` ids in random order, with their labels."""
     ways, shots = ids.shape[1:]
-    size = ways * shots
-    order = choose(random_keys(seed, indices, stream, size), size)
-    flat = tf.reshape(ids, [-1, size])
+    order = choose(keys, ways * shots)
+    flat = tf.reshape(ids, [-1, ways * shots])
     return tf.gather(flat, order, batch_dims=1), order // shots

@@ -193,7 +193,9 @@ class GradientLearner(MetaLearner, abc.ABC):
             return results if losses is None else {**results, "losses": losses}
 
         tasks = dict(episodes)
-        tasks["task"] = tf.range(tf.shape(episodes["support_y"])[0])
+        tasks["task"] = tf.range(
+            tf.shape(tf.nest.flatten(episodes["support_y"])[0])[0]
+        )
         results = map_tasks(solve_task, tasks)
         if "losses" in results:
             self.add_loss(tf.reduce_mean(results["losses"]))

@@ -32,7 +32,8 @@ def check_seed(seed):
 def check_positive_number(name, value):
     """Return `value` as a `float` above zero, or say what is wrong with it."""
     try:
-        number = float(value)
+        # `float` would take "0.1" and True, which are mistakes here.
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not 0 < number < math.inf:

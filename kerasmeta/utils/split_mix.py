@@ -19,7 +19,8 @@ def stream_keys(*ids, salt):
     """Return one 64-bit key for every row of `ids`, to seed a stream.
 
     Args:
-        *ids: One or more int64 tensors of shape `(N,)`.
+        *ids: One or more int64 tensors of shape `(N,)`, or scalars before
+            the last.
         salt: Integer that names the purpose of the stream: the same ids with
             another salt give unrelated numbers.
     """

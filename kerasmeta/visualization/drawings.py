@@ -36,7 +36,8 @@ def draw_images(figure, data):
     middle = _LEFT + _STEP * columns[0] + 0.5
     width = max(middle + _STEP * columns[1] + 0.15, 7.6)
     bottom = _TOP + pitch * len(labels)
-    axes = _grid_axes(figure, width, bottom + 0.75)
+    end = bottom + (0.1 if guesses is None else 0.48)
+    axes = _grid_axes(figure, width, end + 0.5)
     for x, title in [(_LEFT, "Support"), (middle, "Queries")]:
         _write(axes, x, 0.28, title, size=10, weight="bold")
     for row, label in enumerate(labels):
@@ -51,9 +52,10 @@ def draw_images(figure, data):
             else:
                 _draw_judged(axes, query_x[i], x, y, guesses[i], label)
     if guesses is not None:
-        _draw_key(axes, middle, bottom + 0.12)
-    caption = _caption(support, queries, support_y, query_y, guesses)
-    _write(axes, 0.2, bottom + 0.46, caption, size=8, color=_MUTED)
+        _draw_key(axes, _LEFT, bottom + 0.12)
+    lines = _caption(support, queries, support_y, query_y, guesses)
+    for i, line in enumerate(lines):
+        _write(axes, _LEFT, end + 0.25 * i, line, size=8, color=_MUTED)
 
 
 def draw_curve(figure, data):
@@ -95,7 +97,7 @@ def _displayable(*images):
     # Values in 0..1 stay as they are; others, such as standardized ones, are
     # stretched to it.
     high = 1.0 if low == 0.0 and high <= 1.0 else high
-    return [(image - low) / (high - low) for image in images]
+    return [(image - low) / ((high - low) or 1.0) for image in images]
 
 
 def _grid_axes(figure, width, depth):
@@ -161,6 +163,9 @@ def _caption(support, queries, support_y, query_y, guesses):
     if support_count < len(support_y):
         shown += f", {support_count} of {len(support_y)} support examples"
     if guesses is None:
-        return f"{shown}."
+        return [f"{shown}."]
     right = int(np.sum(guesses == query_y))
-    return f"{shown}. Right: {right} of all {total} ({right / total:.1%})."
+    return [
+        f"Right: {right} of all {total} ({right / total:.1%}).",
+        f"{shown}.",
+    ]

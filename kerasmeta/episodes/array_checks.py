@@ -1,0 +1,113 @@
+"""Checks of labelled arrays: clear words before the first episode."""
+
+import numpy as np
+
+_REMEDIES = {
+    "O": "Pad or crop rows of different shapes, then `np.stack` them.",
+    "U": "Encode strings first: see `keras.layers.TextVectorization`.",
+    "S": "Encode strings first: see `keras.layers.TextVectorization`.",
+    "c": "Make two channels of complex numbers.",
+}
+
+
+def check_labels(labels, name="y"):
+    """Return class labels as a vector, or say what is wrong with them."""
+    labels = _to_array(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or not len(labels):
+        raise ValueError(
+            f"`{name}` must be a vector with the class of each example, and "
+            f"not empty. One-hot labels: use `{name}.argmax(-1)`. "
+            f"Received: {name}.shape={labels.shape}"
+        )
+    if labels.dtype.kind in "OT" and all(isinstance(v, str) for v in labels):
+        labels = labels.astype(str)
+    bad = labels[~_is_class(labels)]
+    if len(bad):
+        raise ValueError(
+            f"`{name}` must hold classes, integers or strings. Drop examples "
+            "without a class, and sort measurements into classes. Received: "
+            f"{len(bad)} of {len(labels)} values of dtype {labels.dtype} that "
+            f"are not, such as {bad[0]}"
+        )
+    return labels
+
+
+def check_arrays(x, num_examples, name="x"):
+    """Return a nest of examples as arrays, or say which is wrong and how."""
+    # A list is an array in the making, to Keras and to `tf.data`.
+    if not isinstance(x, (dict, tuple)):
+        return _check_array(x, num_examples, name)
+    if not x:
+        raise ValueError(
+            f"`{name}` must hold at least one array. Received: {name}={x}"
+        )
+    if isinstance(x, dict):
+        return {
+            key: check_arrays(value, num_examples, f"{name}[{key!r}]")
+            for key, value in x.items()
+        }
+    return tuple(
+        check_arrays(value, num_examples, f"{name}[{i}]")
+        for i, value in enumerate(x)
+    )
+
+
+def _check_array(array, num_examples, name):
+    array = _to_array(array)
+    _check_dtype(array, name)
+    _check_shape(array, num_examples, name)
+    if array.dtype.kind != "f":
+        return array
+    if array.itemsize > 4:
+        with np.errstate(over="ignore"):  # Becomes infinite, seen below.
+            array = array.astype("float32")
+    bad = ~np.isfinite(array).reshape(num_examples, -1).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"`{name}` must hold finite float32 numbers. Impute or remove the "
+            f"others first. Received: NaN or infinity in {bad.sum()} of "
+            f"{num_examples} examples, first in {name}[{bad.argmax()}]"
+        )
+    return array
+
+
+def _check_dtype(array, name):
+    kind = array.dtype.kind
+    if kind not in "buif":
+        remedy = _REMEDIES.get(kind, "Convert them with `.astype('float32')`.")
+        raise ValueError(
+            f"`{name}` must be an array of real numbers. {remedy} "
+            f"Received: {name}.dtype={array.dtype}"
+        )
+
+
+def _check_shape(array, num_examples, name):
+    received = f"Received: {name}.shape={array.shape}"
+    if array.ndim < 2 or not array[:1].size:
+        raise ValueError(
+            f"`{name}` must have a shape [num_examples, ...], with one number "
+            "or more for each example. If it is a vector, use "
+            f"`{name}[:, None]`. {received}"
+        )
+    if len(array) != num_examples:
+        raise ValueError(
+            f"`{name}` must have as many examples as there are labels, "
+            f"{num_examples}. (Several inputs: give a dictionary or a tuple of "
+            f"arrays, not a list.) {received}"
+        )
+
+
+def _to_array(value):
+    try:
+        return np.asarray(value)
+    except ValueError:  # Rows of different shapes.
+        return np.fromiter(value, dtype=object)
+
+
+def _is_class(labels):
+    """Return which labels can be the name of a class."""
+    if labels.dtype.kind == "f":
+        return np.isfinite(labels) & (labels == np.round(labels))
+    return np.full(len(labels), labels.dtype.kind in "biuUS")

@@ -1,0 +1,72 @@
+"""The code of the README and of the docs runs."""
+
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+import kerasmeta as km
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# Only sizes are smaller here; a replacement that no longer fits fails.
+SMALLER = {
+    "README.md": {
+        "num_classes=5)": "num_classes=5, filters=4)",
+        "steps_per_epoch=200, epochs=5": "steps_per_epoch=2, epochs=1",
+        "num_episodes=600": "num_episodes=4",
+        "steps_per_epoch=500, epochs=4": "steps_per_epoch=2, epochs=1",
+        "num_episodes=640": "num_episodes=32",
+    },
+    "docs/adding_a_learner.md": {"filters=8": "filters=4"},
+    "docs/three_ideas.md": {},
+}
+
+
+def data():
+    """Small arrays under the names that the texts use."""
+    generator = np.random.default_rng(0)
+    y = np.repeat(np.arange(6), 17)
+    x = generator.integers(0, 256, (len(y), 28, 28, 1), dtype="uint8")
+    support_x = x[:5].astype("float32")
+    return {
+        "x_train": x,
+        "y_train": y,
+        "x_test": x,
+        "y_test": y,
+        "support_x": support_x,
+        "support_y": np.arange(5, dtype="int32"),
+        "query_x": support_x,
+    }
+
+
+def exported(folder):
+    """Write a SavedModel for the page that loads one."""
+    learner = km.learners.ProtoNet(km.backbones.conv4((28, 28, 1), filters=4))
+    spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=1)
+    learner.export(folder, km.tasks.Glyphs("test").episodes(spec))
+    return str(folder)
+
+
+@pytest.mark.parametrize("page", SMALLER)
+def test_code_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    assert code
+    for old, new in SMALLER[page].items():
+        assert old in code, f"{old} is no longer in {page}"
+        code = code.replace(old, new)
+    names = data()
+    if page == "docs/three_ideas.md":
+        names["folder"] = exported(tmp_path / "model")
+    exec(compile(code, page, "exec"), names)
+
+
+def test_links_lead_somewhere():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
