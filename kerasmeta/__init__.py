@@ -22,4 +22,5 @@ from kerasmeta import metrics
 from kerasmeta import ops
 from kerasmeta import tasks
 from kerasmeta import testing
+from kerasmeta import visualization
 from kerasmeta.version import __version__

@@ -20,7 +20,7 @@ from kerasmeta.visualization import plot_episode
 SCRIPT = pathlib.Path(__file__).parent / "export" / "adapt_saved_model.py"
 TITLES = {"proto_net": "Prototypical networks", "maml": "MAML"}
 # About two minutes of training on two cores.
-STEPS = {"proto_net": 600, "maml": 250}
+STEPS = {"proto_net": 600, "maml": 200}
 
 
 def integer(minimum, maximum=2**31 - 1):
@@ -142,9 +142,10 @@ def adapt_elsewhere(options):
     np.savez(file, query_y=query_y[0].numpy(), **arrays)
     print("\nA new Python process adapts the SavedModel to one more test task:")
     sys.stdout.flush()
-    subprocess.run(
-        [sys.executable, str(SCRIPT), model, file, predictions], check=True
-    )
+    command = [sys.executable, str(SCRIPT), model, file, predictions]
+    run = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    if run.returncode:
+        sys.exit(run.stderr)
     return x, query_y, np.load(predictions)[None]
 
 

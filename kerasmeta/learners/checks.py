@@ -62,8 +62,7 @@ def _check_axis(axis, what, specs):
     sizes = {spec.shape[axis] for spec in tf.nest.flatten(specs)} - {None}
     if len(sizes) > 1:
         raise ValueError(
-            f"{_FORMAT} Received: different numbers of {what}, "
-            f"{sorted(sizes)}."
+            f"{_FORMAT} Received: different numbers of {what}, {sorted(sizes)}."
         )
 
 

@@ -169,8 +169,7 @@ class GradientLearner(MetaLearner, abc.ABC):
         return inner_loss_value(loss, weights, y, y_pred, mask)
 
     def solve(self, episodes, training=False):
-        # All tasks start from the same values: variables are read once,
-        # outside of the loop over tasks, where a tape sees it.
+        # All tasks start from the same values, which are read once.
         start = self._start()
 
         def solve_task(task):

@@ -53,7 +53,9 @@ def map_tasks(fn, tasks):
             one_task.structured_outputs,
         )
         return tf.map_fn(one_task, tasks, fn_output_signature=signature)
-    return tf.vectorized_map(one_task, tasks)
+    # Traced anew: vectorizing a function that was traced before loses,
+    # silently, the gradients of the variables that it reads.
+    return tf.vectorized_map(fn, tasks)
 
 
 def _is_sequential(graph):

@@ -60,7 +60,9 @@ def test_evaluate_gives_one_value_a_task(num_episodes, batch_size, weighted):
     weights = GENERATOR.uniform(size=(num_episodes, 6)).astype("float32")
     x = {
         "support_x": scores,
-        "support_y": np.tile(np.arange(6, dtype="int32") % 3, (num_episodes, 1)),
+        "support_y": np.tile(
+            np.arange(6, dtype="int32") % 3, (num_episodes, 1)
+        ),
         "query_x": scores,
     }
     elements = (x, labels, weights) if weighted else (x, labels)

@@ -54,3 +54,19 @@ def test_number_of_tasks_may_be_unknown():
         lambda batch: km.ops.map_tasks(conv, batch), input_signature=[spec]
     )
     assert run(tasks(5))["id"].numpy().tolist() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("fn", [dense, conv])
+def test_variables_read_within_a_task_get_their_gradient(fn):
+    variable = tf.Variable(2.0)
+
+    @tf.function
+    def gradient(batch):
+        with tf.GradientTape() as tape:
+            sums = km.ops.map_tasks(
+                lambda task: variable**2 * fn(task)["sum"], batch
+            )
+        return sums, tape.gradient(sums, variable)
+
+    sums, slope = gradient(tasks(3))
+    np.testing.assert_allclose(slope, tf.reduce_sum(sums), rtol=1e-5)

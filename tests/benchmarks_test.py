@@ -1,0 +1,86 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kerasmeta as km
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def run(script, *options):
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{script}", *map(str, options)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONIOENCODING": "utf-8",
+        },
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    *text, facts = done.stdout.splitlines()
+    return text, json.loads(facts)
+
+
+def test_sinusoid():
+    options = ["--steps", 50, "--episodes", 4, "--gradient-steps", 2]
+    text, facts = run("sinusoid.py", *options)
+    rows = [line for line in text if line.startswith("|")]
+    assert len(rows) == 2 + 3
+    assert facts["steps"] == 50
+    errors = np.array([facts["untrained"], facts["trained"]])
+    assert errors.shape == (2, 3, 2)
+    assert (errors > 0).all()
+    # The untrained column once more, by plain gradient descent.
+    keras.utils.set_random_seed(0)
+    network = km.backbones.mlp((1,), 1)
+    tasks = km.tasks.Sinusoid(10, 100).episodes(1, seed=1, num_episodes=4)
+    by_task = np.array([errors_of_descent(network, *task) for task in tasks])
+    expected = by_task.mean(axis=0)
+    intervals = 1.96 * by_task.std(axis=0, ddof=1) / 2
+    np.testing.assert_allclose(errors[0, :, 0], expected, rtol=1e-4)
+    np.testing.assert_allclose(errors[0, :, 1], intervals, rtol=1e-3)
+
+
+def errors_of_descent(network, x, query_y):
+    """Return the query error after 0, 1 and 2 steps on the support points."""
+    start = network.get_weights()
+    errors = []
+    for _ in range(3):
+        difference = network(x["query_x"][0]) - query_y[0]
+        errors.append(float(tf.reduce_mean(difference**2)))
+        with tf.GradientTape() as tape:
+            difference = network(x["support_x"][0]) - x["support_y"][0]
+            loss = tf.reduce_mean(difference**2)
+        weights = network.trainable_variables
+        for weight, gradient in zip(weights, tape.gradient(loss, weights)):
+            weight.assign_sub(0.01 * gradient)
+    network.set_weights(start)
+    return errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("learner", ["proto_net", "maml"])
+def test_omniglot(tmp_path, learner):
+    rng = np.random.default_rng(0)
+    # 30 alphabets of 8 characters, drawn 20 times each.
+    characters = np.repeat(np.arange(240), 20)
+    np.savez(
+        tmp_path / "data.npz",
+        images=rng.integers(0, 256, (len(characters), 28, 28), dtype="uint8"),
+        char_id=characters,
+        alphabet=characters // 8,
+    )
+    options = ["--data", tmp_path / "data.npz", "--learner", learner]
+    _, facts = run("omniglot.py", *options, "--steps", 2, "--episodes", 4)
+    assert all(0 <= row["accuracy"] <= 1 for row in facts["results"])
+    assert facts["steps"] == 2

@@ -1,0 +1,99 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kerasmeta as km
+
+SUPPORT = np.zeros((2, 6, 8), "float32")
+LABELS = np.tile(np.array([0, 1, 2, 0, 1, 2], "int32"), (2, 1))
+
+
+def learner():
+    learner = km.learners.MAML(km.backbones.mlp((8,), 3, units=(4,)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    learner.compile(optimizer="sgd", loss=loss)
+    return learner
+
+
+def dataset(**changes):
+    parts = {
+        "support_x": SUPPORT,
+        "support_y": LABELS,
+        "query_x": SUPPORT,
+        "query_y": LABELS,
+        **changes,
+    }
+    parts = {name: value for name, value in parts.items() if value is not None}
+    query_y = parts.pop("query_y")
+    return tf.data.Dataset.from_tensors((parts, query_y))
+
+
+BAD = {
+    "no query": (dataset(query_x=None), r"Received: x=\['support_x'"),
+    "extra part": (dataset(query_mask=LABELS), "query_mask"),
+    "not a tuple": (
+        dataset().map(lambda x, y: x["query_x"]),
+        "Received elements of",
+    ),
+    "single episodes": (dataset().unbatch(), "shape"),
+    "other tasks": (dataset(query_x=SUPPORT[:1]), r"tasks, \[1, 2\]"),
+    "other labels": (
+        dataset(support_y=LABELS[:, :4]),
+        r"support examples, \[4, 6\]",
+    ),
+    "other queries": (dataset(query_y=LABELS[:, :4]), r"queries, \[4, 6\]"),
+    "NaN": (dataset(query_x=SUPPORT * np.nan), "`query_x` holds NaN"),
+    "unseen": (dataset(query_y=LABELS + 1), r"query labels \[3\]"),
+    "too many classes": (
+        dataset(support_y=LABELS + 2, query_y=LABELS + 2),
+        "head of width 3, labels 2..4",
+    ),
+    "negative labels": (
+        dataset(support_y=LABELS - 1, query_y=LABELS - 1),
+        "labels -1..1",
+    ),
+    "other features": (
+        dataset(support_x=SUPPORT[..., :5], query_x=SUPPORT[..., :5]),
+        "does not take examples like those",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_bad_datasets(case, method):
+    data, message = BAD[case]
+    with pytest.raises(ValueError, match=message):
+        getattr(learner(), method)(data)
+
+
+def test_bad_validation_data():
+    data, message = BAD["NaN"]
+    with pytest.raises(ValueError, match=message):
+        learner().fit(dataset(), validation_data=data)
+
+
+def test_arrays_that_are_no_episodes():
+    with pytest.raises(ValueError, match="Received: x=ndarray"):
+        learner().fit(SUPPORT, LABELS)
+
+
+def test_arrays_that_are_episodes():
+    x = {"support_x": SUPPORT, "support_y": LABELS, "query_x": SUPPORT}
+    history = learner().fit(x, LABELS, batch_size=1, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.parametrize(
+    "x, y, message",
+    [
+        (SUPPORT[0, :0], LABELS[0, :0], "at least one example"),
+        (SUPPORT[0], LABELS[0, :5], r"\[6, 5\] examples and labels"),
+        (SUPPORT[0] * np.nan, LABELS[0], "NaN"),
+        (SUPPORT[0], LABELS[0] + 1, "labels 1..3"),
+    ],
+)
+def test_bad_support_sets(x, y, message):
+    with pytest.raises(ValueError, match=message):
+        learner().adapted_model(x, y)
