@@ -23,14 +23,19 @@ class MetaLearner(keras.Model, abc.ABC):
 
     `evaluate` reports for each metric, besides its value over all queries, the
     half-width of its 95 % confidence interval over tasks, `NAME_ci95`.
+
+    Args:
+        episode_signature: Shapes and dtypes of the episodes, for `export`.
+            Learners find it out themselves, and pass it on when saved.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, episode_signature=None, **kwargs):
         # Targets are part of the input, and must not be cast to half
         # precision with it; the networks cast their own inputs.
         super().__init__(autocast=False, **kwargs)
         self._task_intervals = TaskIntervals()
-        self.episode_signature = None
+        self.episode_signature = episode_signature
 
     @abc.abstractmethod
     def adapt(self, support_x, support_y, support_mask=None, training=False):
@@ -229,12 +234,11 @@ class MetaLearner(keras.Model, abc.ABC):
         """
         export_learner(self, filepath, episodes)
 
-    def get_build_config(self):
-        return {"episode_signature": self.episode_signature}
-
-    def build_from_config(self, config):
-        self.episode_signature = config["episode_signature"]
-        self.built = True
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "episode_signature": self.episode_signature,
+        }
 
 
 def _merge_tasks(tensors):

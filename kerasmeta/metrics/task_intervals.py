@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+from kerasmeta.ops import stack_tasks
+from kerasmeta.ops import task_at
+
 # Two-sided 95 % quantile of the normal distribution.
 _Z95 = 1.959963984540054
 
@@ -73,11 +76,9 @@ class TaskIntervals(keras.metrics.Metric):
                 fn_output_signature={name: dtype for name in names},
             )
         else:
-            results = [
-                one_task(tf.nest.map_structure(lambda t: t[i], tasks))  # noqa: B023
-                for i in range(first.shape[0])
-            ]
-            values = tf.nest.map_structure(lambda *r: tf.stack(r), *results)
+            values = stack_tasks(
+                [one_task(task_at(tasks, i)) for i in range(first.shape[0])]
+            )
         self.update_state(values)
 
     def result(self):

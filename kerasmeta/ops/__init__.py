@@ -3,5 +3,7 @@
 from kerasmeta.ops.batch_statistics import batch_statistics
 from kerasmeta.ops.exact_moments import exact_moments
 from kerasmeta.ops.map_tasks import map_tasks
+from kerasmeta.ops.map_tasks import stack_tasks
+from kerasmeta.ops.map_tasks import task_at
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances

@@ -35,14 +35,9 @@ def map_tasks(fn, tasks):
     """
     first = tf.nest.flatten(tasks)[0]
     if tf.executing_eagerly():
-        results = [
-            fn(tf.nest.map_structure(lambda t: t[i], tasks))  # noqa: B023
-            for i in range(len(first))
-        ]
-        return tf.nest.map_structure(lambda *r: tf.stack(r), *results)
+        return stack_tasks([fn(task_at(tasks, i)) for i in range(len(first))])
     if first.shape[0] == 1:
-        result = fn(tf.nest.map_structure(lambda t: t[0], tasks))
-        return tf.nest.map_structure(lambda t: t[None], result)
+        return stack_tasks([fn(task_at(tasks, 0))])
     specs = tf.nest.map_structure(
         lambda t: tf.TensorSpec(t.shape[1:], t.dtype), tasks
     )
@@ -60,3 +55,13 @@ def map_tasks(fn, tasks):
 
 def _is_sequential(graph):
     return any(op.type in _SEQUENTIAL_OPS for op in graph.get_operations())
+
+
+def task_at(tasks, i):
+    """Return task number `i` of a nest with a leading task axis."""
+    return tf.nest.map_structure(lambda t: t[i], tasks)
+
+
+def stack_tasks(results):
+    """Stack equal nests, one a task, along a new leading task axis."""
+    return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *results)

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.ops import task_at
+
 
 def check_fit_lowers_the_loss(learner, data):
     """A few steps on the same episodes lower their loss."""
@@ -252,7 +254,7 @@ def _first(data):
 
 
 def _task(episodes):
-    return tf.nest.map_structure(lambda t: t[0], dict(episodes))
+    return task_at(dict(episodes), 0)
 
 
 def _require(condition, message):

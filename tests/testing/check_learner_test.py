@@ -47,7 +47,10 @@ def check(fault, name):
 
     def make_episodes():
         generator = np.random.default_rng(0)
-        draw = lambda n: generator.normal(size=(4, n, 1)).astype("float32")  # noqa: E731
+
+        def draw(size):
+            return generator.normal(size=(4, size, 1)).astype("float32")
+
         x = {"support_x": draw(5), "support_y": draw(5), "query_x": draw(6)}
         return tf.data.Dataset.from_tensor_slices((x, draw(6))).batch(2)
 

@@ -30,7 +30,10 @@ def verify(*middle, shape=(6, 6, 2), **kwargs):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     learner.compile(loss=loss)
     generator = np.random.default_rng(0)
-    draw = lambda: generator.normal(size=(2, 6, *shape)).astype("float32")  # noqa: E731
+
+    def draw():
+        return generator.normal(size=(2, 6, *shape)).astype("float32")
+
     y = np.tile(np.array([0, 1, 2, 0, 1, 2], "int32"), (2, 1))
     episodes = {"support_x": draw(), "support_y": y, "query_x": draw()}
     weights = learner.get_weights()
@@ -61,9 +64,10 @@ def test_every_batch_norm_policy_is_exact(policy):
     assert verify(*middle, batch_norm=policy) < 1e-6
 
 
-def test_recurrent_and_embedding_networks_are_exact():
-    assert verify(layers.LSTM(4), shape=(5, 2)) < 1e-6
-    assert verify(layers.GRU(4), shape=(5, 2)) < 1e-6
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU])
+def test_recurrent_networks_are_exact(layer):
+    assert verify(layer(4), shape=(5, 2)) < 1e-6
 
 
 def test_the_layer_that_breaks_it_is_named():
