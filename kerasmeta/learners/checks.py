@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.ops import task_at
+
 _KEYS = ("support_x", "support_y", "query_x")
 _FORMAT = (
     "Episodes must be `(x, query_y)` or `(x, query_y, sample_weight)`, where "
@@ -31,10 +33,10 @@ def check_episodes(learner, data):
         x, query_y, _ = keras.utils.unpack_x_y_sample_weight(batch)
         _check_values("support_x", x["support_x"])
         _check_values("query_x", x["query_x"])
-        _check_labels(x["support_y"], query_y)
         learner.check_task(
-            tf.nest.map_structure(lambda t: t[0], x["support_x"]),
-            _merge_first(x["support_y"]),
+            task_at(x["support_x"], 0),
+            _merge_tasks(x["support_y"]),
+            query_y=_merge_tasks(query_y),
             ways=None if spec is None else spec.ways,
         )
 
@@ -73,18 +75,33 @@ def _check_keys(x):
         raise ValueError(f"{_FORMAT} Received: x={received}")
 
 
-def _check_labels(support_y, query_y):
-    for support, query in zip(
-        tf.nest.flatten(support_y), tf.nest.flatten(query_y)
-    ):
-        if support.dtype.is_integer and query.dtype.is_integer:
-            unseen = set(np.unique(query)) - set(np.unique(support))
-            if unseen:
-                raise ValueError(
-                    "All labels of the queries must occur in a support set. "
-                    f"Received: query labels {sorted(map(int, unseen))}, "
-                    "which no support set has"
-                )
+def check_classes(support_y, query_y=None, ways=None):
+    """Raise a `ValueError` if labels do not number classes of a support set.
+
+    Args:
+        support_y: Labels of support examples, `[n]`.
+        query_y: Labels of queries, `[m]`, where they are known.
+        ways: Number of classes of the learner, or `None` if it counts them.
+    """
+    if tf.nest.is_nested(support_y) or not support_y.dtype.is_integer:
+        raise ValueError(
+            "Labels must be integers 0..ways-1. One-hot labels: use "
+            f"`tf.argmax(y, -1)`. Received: support_y={support_y}"
+        )
+    classes = set(np.unique(support_y).tolist())
+    if min(classes) < 0 or (ways and max(classes) >= ways):
+        limit = f", and less than ways={ways}" if ways else ""
+        raise ValueError(
+            f"Labels must be at least 0{limit}. "
+            f"Received: support labels {sorted(classes)}"
+        )
+    unseen = set() if query_y is None else set(np.unique(query_y)) - classes
+    if unseen:
+        raise ValueError(
+            "All labels of the queries must occur in a support set. Received: "
+            f"query labels {sorted(map(int, unseen))}, which no support set "
+            "has"
+        )
 
 
 def _check_values(name, values):
@@ -178,7 +195,7 @@ def _check_width(width, labels, ways):
         )
 
 
-def _merge_first(nest):
+def _merge_tasks(nest):
     return tf.nest.map_structure(
         lambda t: tf.reshape(t, tf.concat([[-1], tf.shape(t)[2:]], 0)), nest
     )

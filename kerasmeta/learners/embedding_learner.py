@@ -5,6 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.checks import check_classes
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.utils import check_positive_int
 
@@ -102,6 +103,9 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
 
     def _count_ways(self, labels):
         return self.ways or tf.reduce_max(labels) + 1
+
+    def check_task(self, support_x, support_y, query_y=None, ways=None):
+        check_classes(support_y, query_y, self.ways)
 
     def get_config(self):
         return {

@@ -208,7 +208,7 @@ class GradientLearner(MetaLearner, abc.ABC):
         # would add the regularizers at the slow weights once more.
         return self._get_own_losses()
 
-    def check_task(self, support_x, support_y, ways=None):
+    def check_task(self, support_x, support_y, query_y=None, ways=None):
         check_network(self.network, support_x, support_y, ways)
 
     def get_config(self):

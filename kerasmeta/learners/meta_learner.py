@@ -180,7 +180,7 @@ class MetaLearner(keras.Model, abc.ABC):
             check_episodes(self, x)
         return super().evaluate(x, *args, **kwargs)
 
-    def check_task(self, support_x, support_y, ways=None):
+    def check_task(self, support_x, support_y, query_y=None, ways=None):
         """Raise a `ValueError` for a task that this learner cannot learn."""
 
     def adapted_model(self, support_x, support_y, support_mask=None):

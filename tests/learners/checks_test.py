@@ -44,7 +44,6 @@ BAD = {
     ),
     "other queries": (dataset(query_y=LABELS[:, :4]), r"queries, \[4, 6\]"),
     "NaN": (dataset(query_x=SUPPORT * np.nan), "`query_x` holds NaN"),
-    "unseen": (dataset(query_y=LABELS + 1), r"query labels \[3\]"),
     "too many classes": (
         dataset(support_y=LABELS + 2, query_y=LABELS + 2),
         "head of width 3, labels 2..4",
@@ -97,3 +96,35 @@ def test_arrays_that_are_episodes():
 def test_bad_support_sets(x, y, message):
     with pytest.raises(ValueError, match=message):
         learner().adapted_model(x, y)
+
+
+CLASSES = {
+    "unseen": (dict(query_y=LABELS + 1), r"query labels \[3\]"),
+    "negative": (dict(support_y=LABELS - 1), r"support labels \[-1, 0, 1\]"),
+    "too many": (dict(support_y=LABELS + 1), "less than ways=3"),
+    "float": (dict(support_y=LABELS / 1.0), "must be integers"),
+}
+
+
+@pytest.mark.parametrize("case", CLASSES)
+def test_labels_that_are_no_classes(case):
+    changes, message = CLASSES[case]
+    proto_net = km.learners.ProtoNet(
+        km.backbones.mlp((8,), 4, units=(4,)), ways=3
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    proto_net.compile(optimizer="sgd", loss=loss)
+    with pytest.raises(ValueError, match=message):
+        proto_net.fit(dataset(**changes))
+
+
+def test_a_binary_task_may_lack_a_class_in_its_support_set():
+    network = km.backbones.mlp((8,), 1, units=(4,))
+    learner = km.learners.MAML(network)
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    learner.compile(optimizer="sgd", loss=loss)
+    zeros, ones = np.zeros_like(LABELS), np.ones_like(LABELS)
+    history = learner.fit(
+        dataset(support_y=zeros[..., None], query_y=ones[..., None]), verbose=0
+    )
+    assert np.isfinite(history.history["loss"]).all()
