@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.inner_optimizers import GradientDescent
+from kerasmeta.inner_optimizers import InnerOptimizer
 from kerasmeta.learners.checks import check_network
 from kerasmeta.learners.inner_loss import inner_loss_value
 from kerasmeta.learners.meta_learner import MetaLearner
@@ -58,8 +59,9 @@ class GradientLearner(MetaLearner, abc.ABC):
         self.inner_steps = check_positive_int("inner_steps", inner_steps)
         self.inner_learning_rate = inner_learning_rate
         self.first_order = bool(first_order)
-        self.inner_optimizer = inner_optimizer or GradientDescent(
-            inner_learning_rate, name="inner_optimizer"
+        self.inner_optimizer = _check_optimizer(
+            inner_optimizer
+            or GradientDescent(inner_learning_rate, name="inner_optimizer")
         )
         self.inner_loss = inner_loss
         self.batch_norm = check_choice(
@@ -188,6 +190,8 @@ class GradientLearner(MetaLearner, abc.ABC):
             query_pred, buffers, losses = self._predict(
                 state, task["query_x"], training
             )
+            if self.batch_norm == "inductive":
+                buffers = self._network_state.blend_statistics(buffers)
             results = {"query_pred": query_pred, "buffers": buffers}
             return results if losses is None else {**results, "losses": losses}
 
@@ -231,6 +235,16 @@ class GradientLearner(MetaLearner, abc.ABC):
         for name in ("network", "inner_optimizer", "inner_loss"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
+
+
+def _check_optimizer(optimizer):
+    if not isinstance(optimizer, InnerOptimizer):
+        raise ValueError(
+            "`inner_optimizer` must be one of `kerasmeta.inner_optimizers`. "
+            "Keras' own optimizers cannot be differentiated through. "
+            f"Received: inner_optimizer={optimizer!r}"
+        )
+    return optimizer
 
 
 def _check_network(network):

@@ -76,6 +76,15 @@ class NetworkState:
             for name, _, layer in self._statistics()
         }
 
+    def blend_statistics(self, buffers):
+        """Return buffers in which batch statistics moved the network's."""
+        blended = {
+            name: variable.value * layer.momentum
+            + buffers[name] * (1 - layer.momentum)
+            for name, variable, layer in self._statistics()
+        }
+        return {**buffers, **blended}
+
     def has_statistics(self):
         """Return whether the network has BatchNormalization that learns."""
         return bool(self._statistics())
