@@ -3,12 +3,18 @@
 import math
 import operator
 
+import numpy as np
+
 
 def check_positive_int(name, value, minimum=1):
     """Return `value` as an `int`, or say what is wrong with it."""
     try:
         # A bool is an int to Python, but never a size to a person.
-        number = None if isinstance(value, bool) else operator.index(value)
+        number = (
+            None
+            if isinstance(value, (bool, np.bool_))
+            else operator.index(value)
+        )
     except TypeError:
         number = None
     if number is None or number < minimum:
