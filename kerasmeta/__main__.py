@@ -57,14 +57,13 @@ def parse_options(arguments=None):
     add("--queries", integer(1), 15, "examples of each class to be judged on")
     add("--batch-size", integer(1), 4, "tasks of a step")
     text = ", ".join(f"{steps} for {name}" for name, steps in STEPS.items())
-    parser.add_argument(
-        "--steps", type=integer(1), help=f"training steps (default: {text})"
-    )
+    text = f"training steps (default: {text})"
+    add("--steps", integer(1), argparse.SUPPRESS, text)
     add("--episodes", integer(2), 600, "test tasks to evaluate on")
     add("--output", pathlib.Path, "runs/glyphs", "folder for the results")
     add("--seed", integer(0), 0, "another seed makes other tasks and weights")
     options = parser.parse_args(arguments)
-    options.steps = options.steps or STEPS[options.learner]
+    options.steps = getattr(options, "steps", STEPS[options.learner])
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
