@@ -134,21 +134,26 @@ def check_support(learner, support_x, support_y):
 
 def _as_tensors(values, signature):
     """Convert to tensors, with the dtypes of `signature` where it is known."""
-    if isinstance(signature, str):
-        return tf.cast(values, signature.split(":")[0])
-    if signature is not None:
-        return keras.tree.map_structure_up_to(
-            signature, _as_tensors, values, signature
-        )
-
-    def convert(value):
-        value = tf.convert_to_tensor(value)
-        return tf.cast(value, "float32") if value.dtype.is_floating else value
-
-    is_nest = isinstance(values, (dict, tuple))
-    return (
-        tf.nest.map_structure(convert, values) if is_nest else convert(values)
-    )
+    if isinstance(values, dict):
+        return {
+            name: _as_tensors(value, signature and signature[name])
+            for name, value in values.items()
+        }
+    if isinstance(values, tuple):
+        signatures = signature or [None] * len(values)
+        return tuple(map(_as_tensors, values, signatures))
+    tensor = tf.convert_to_tensor(values)
+    if not signature:
+        is_float = tensor.dtype.is_floating
+        return tf.cast(tensor, "float32") if is_float else tensor
+    converted = tf.cast(tensor, signature.split(":")[0])
+    if converted.dtype.is_integer and tensor.dtype.is_floating:
+        if not np.array_equal(tensor, tf.cast(converted, tensor.dtype)):
+            raise ValueError(
+                "The learner was trained on integers here, and would cut off "
+                f"fractions. Received: {tensor.dtype.name} values {values}"
+            )
+    return converted
 
 
 def check_network(network, support_x, support_y, ways=None):

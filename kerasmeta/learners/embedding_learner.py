@@ -57,7 +57,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
         embeddings = self.backbone(support_x, training=training)
-        labels = tf.convert_to_tensor(support_y)
+        labels = _as_labels(support_y, rank=1)
         mask = None if support_mask is None else support_mask[None]
         state = self.fit_head(
             embeddings[None], labels[None], self._count_ways(labels), mask
@@ -70,7 +70,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         return self.apply_head(states, embeddings[None])[0]
 
     def solve(self, episodes, training=False):
-        support_y = episodes["support_y"]
+        support_y = _as_labels(episodes["support_y"], rank=2)
         support, query = self._embed(
             episodes["support_x"], episodes["query_x"], training
         )
@@ -121,3 +121,10 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
             config["backbone"]
         )
         return cls(**config)
+
+
+def _as_labels(labels, rank):
+    """Return integer labels without a last axis of one."""
+    labels = tf.cast(labels, "int32")
+    has_axis = labels.shape.rank == rank + 1 and labels.shape[-1] == 1
+    return tf.squeeze(labels, axis=-1) if has_axis else labels

@@ -35,9 +35,9 @@ def _mean_loss(loss, y, y_pred, mask):
     loss = keras.losses.get(loss)
     reduction = getattr(loss, "reduction", None)
     # As `Loss.__call__` does: half precision outputs, full precision loss.
-    dtype = getattr(loss, "dtype", y_pred.dtype)
-    dtype = keras.backend.result_type(dtype, y_pred.dtype)
-    y_pred = tf.cast(y_pred, dtype)
+    dtype = getattr(loss, "dtype", keras.config.floatx())
+    dtype = keras.backend.result_type(dtype, y_pred.dtype.name)
+    y, y_pred = tf.cast(y, dtype), tf.cast(y_pred, dtype)
     if isinstance(loss, keras.losses.Loss):
         values = loss.call(y, y_pred)
     else:

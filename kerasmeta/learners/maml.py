@@ -71,7 +71,9 @@ class MAML(GradientLearner):
         support_x, support_y = check_support(self, support_x, support_y)
         state = self.adapt(support_x, support_y, support_mask)
         weights = state["fast_weights"]
-        # A plain model normalizes with moving statistics; those of the
-        # network belong to no task, so it gets the support set's.
-        buffers = self.measure_statistics(weights, state["buffers"], support_x)
+        buffers = state["buffers"]
+        if self.batch_norm != "moving":
+            # A plain model normalizes with moving statistics; those of the
+            # network belong to no task, so it gets the support set's.
+            buffers = self.measure_statistics(weights, buffers, support_x)
         return self._network_state.copy(weights, buffers, support_x)

@@ -33,6 +33,8 @@ class MetaLearner(keras.Model, abc.ABC):
     def __init__(self, episode_signature=None, **kwargs):
         # Targets are part of the input, and must not be cast to half
         # precision with it; the networks cast their own inputs.
+        # Fast weights keep full precision: a small step vanishes in half.
+        kwargs.setdefault("dtype", keras.config.floatx())
         super().__init__(autocast=False, **kwargs)
         self._task_intervals = TaskIntervals()
         self.episode_signature = episode_signature
@@ -144,7 +146,16 @@ class MetaLearner(keras.Model, abc.ABC):
             self._task_intervals.update_from(
                 self._compile_metrics, y, query_pred, sample_weight
             )
-        return {**logs, **self._task_intervals.result()}
+        intervals = self._task_intervals.result()
+        # Only of the metrics compiled now: `compile` can be called again.
+        return {
+            **logs,
+            **{
+                name: value
+                for name, value in intervals.items()
+                if name.removesuffix("_ci95") in logs
+            },
+        }
 
     def _update_metrics(self, loss, x, y, query_pred, sample_weight):
         # `compute_loss` divides by the replicas; the logged loss must not.

@@ -128,9 +128,20 @@ class NetworkState:
         copy = keras.models.clone_model(network)
         if not copy.built or not copy.variables:
             copy(x)
-        values = list(zip(copy.trainable_variables, weights))
-        buffers = self._values(buffers)
-        values += list(zip(copy.non_trainable_variables, buffers))
-        for variable, value in values:
-            variable.assign(value)
+        values = {
+            id(variable): value
+            for variable, value in [
+                *zip(network.trainable_variables, weights),
+                *zip(network.non_trainable_variables, self._values(buffers)),
+            ]
+        }
+        # In the order of all variables: cloning forgets what is frozen.
+        for variable, own in zip(
+            copy.variables, network.variables, strict=True
+        ):
+            variable.assign(values[id(own)])
+        for layer, own in zip(
+            copy._flatten_layers(), network._flatten_layers()
+        ):
+            layer.trainable = own.trainable
         return copy

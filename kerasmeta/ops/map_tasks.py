@@ -42,14 +42,15 @@ def map_tasks(fn, tasks):
         lambda t: tf.TensorSpec(t.shape[1:], t.dtype), tasks
     )
     one_task = tf.function(fn, autograph=False).get_concrete_function(specs)
+    # What was traced tells how to run `fn`, which is then traced anew: calling
+    # the traced function hides static shapes from XLA and, vectorized, loses
+    # silently the gradients of the variables that it reads.
     if _is_sequential(one_task.graph):
         signature = tf.nest.map_structure(
             lambda t: tf.TensorSpec(t.shape, t.dtype),
             one_task.structured_outputs,
         )
-        return tf.map_fn(one_task, tasks, fn_output_signature=signature)
-    # Traced anew: vectorizing a function that was traced before loses,
-    # silently, the gradients of the variables that it reads.
+        return tf.map_fn(fn, tasks, fn_output_signature=signature)
     return tf.vectorized_map(fn, tasks)
 
 

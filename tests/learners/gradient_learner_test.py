@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import layers
 
 import kerasmeta as km
+from kerasmeta.learners.inner_loss import inner_loss_value
 
 GENERATOR = np.random.default_rng(0)
 CROSSENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -70,8 +71,9 @@ def test_inductive_statistics_are_those_of_the_support_set():
     np.testing.assert_allclose(measured[1], variance, rtol=1e-4)
 
 
-def test_adapted_model_of_a_batch_norm_network_is_inductive():
-    learner = compiled(batch_norm_network(), batch_norm="inductive")
+@pytest.mark.parametrize("policy", ["inductive", "moving"])
+def test_adapted_model_of_a_batch_norm_network_is_the_learner(policy):
+    learner = compiled(batch_norm_network(), batch_norm=policy)
     x, _ = episodes()
     model = learner.adapted_model(x["support_x"][0], x["support_y"][0])
     np.testing.assert_allclose(
@@ -214,8 +216,8 @@ def test_mixed_precision_trains():
 class TwoHeads(keras.Model):
     """A sub-classed network with two inputs and two outputs."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
         self.shared = layers.Dense(8, "tanh")
         self.one, self.two = layers.Dense(1), layers.Dense(2)
 
@@ -314,3 +316,69 @@ def test_the_example_everyone_starts_with():
     unadapted = network.predict(tf.reshape(x["query_x"], [-1, 10]), verbose=0)
     chance = np.mean((unadapted > 0.5) == tf.reshape(query_y, [-1, 1]))
     assert logs["accuracy"] > 0.7 > 0.6 > chance
+
+
+def test_adapted_model_of_a_subclassed_network_with_a_frozen_layer():
+    network = TwoHeads()
+    a = GENERATOR.normal(size=(1, 5, 3)).astype("float32")
+    inputs = {"a": tf.constant(a), "b": tf.constant(a * 2)}
+    network(tf.nest.map_structure(lambda t: t[0], inputs))
+    network.shared.trainable = False
+    targets = {"one": tf.constant(a[..., :1]), "two": tf.constant(a[..., :2])}
+    learner = compiled(network, loss={"one": "mse", "two": "mae"})
+    x = {"support_x": inputs, "support_y": targets, "query_x": inputs}
+    data = tf.data.Dataset.from_tensors((x, targets))
+    learner.fit(data, verbose=0)
+    task = tf.nest.map_structure(lambda t: t[0], x)
+    model = learner.adapted_model(task["support_x"], task["support_y"])
+    expected = learner.predict(data, verbose=0)
+    for name, value in model.predict(task["query_x"], verbose=0).items():
+        np.testing.assert_allclose(value, expected[name][0], rtol=1e-4)
+    assert not model.shared.trainable
+
+
+def test_custom_loss_on_integer_labels():
+    def loss(y, y_pred):
+        return tf.reduce_mean(tf.square(y - y_pred), axis=-1)
+
+    learner = compiled(sequential(outputs=1), loss=loss)
+    x, query_y = episodes()
+    x["support_y"] = tf.minimum(x["support_y"], 1)[..., None]
+    data = tf.data.Dataset.from_tensors((x, tf.minimum(query_y, 1)[..., None]))
+    assert np.isfinite(learner.fit(data, verbose=0).history["loss"]).all()
+
+
+def test_half_precision_outputs_have_a_full_precision_inner_loss():
+    y = tf.constant([[0.0], [1.0]])
+    y_pred = tf.constant([[0.0], [1000.0]], "float16")
+    for loss in ("mse", keras.losses.MeanSquaredError()):
+        value = float(inner_loss_value(loss, None, y, y_pred))
+        assert value == pytest.approx(999.0**2 / 2)
+
+
+def test_xla_compiles_convolutions_with_batch_norm():
+    learner = compiled(batch_norm_network())
+    x, query_y = episodes()
+    plain = tf.function(learner.meta_gradients)(x, query_y)
+    compiled_xla = tf.function(learner.meta_gradients, jit_compile=True)
+    xla = compiled_xla(x, query_y)
+    for one, other in zip(plain[2], xla[2]):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_compiling_again_forgets_old_intervals():
+    learner = compiled(sequential())
+    x, query_y = episodes()
+    data = tf.data.Dataset.from_tensors((x, query_y))
+    for metric in ("accuracy", "sparse_categorical_crossentropy"):
+        learner.compile(loss=CROSSENTROPY, metrics=[metric])
+        logs = learner.evaluate(data, return_dict=True, verbose=0)
+        assert set(logs) == {"loss", metric, f"{metric}_ci95"}
+
+
+def test_fractions_are_not_cut_off_labels():
+    learner = compiled(sequential())
+    x, query_y = episodes()
+    learner.fit(tf.data.Dataset.from_tensors((x, query_y)), verbose=0)
+    with pytest.raises(ValueError, match="cut off"):
+        learner.adapted_model(x["support_x"][0], [0.5, 1, 2, 0, 1, 2])
