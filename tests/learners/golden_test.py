@@ -20,10 +20,15 @@ IMAGES = {
 }
 
 
+def use(dtype):
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+
+
 @pytest.fixture(autouse=True)
-def restore_floatx():
+def restore_precision():
     yield
-    keras.config.set_floatx("float32")
+    use("float32")
 
 
 def assign_weights(network, data):
@@ -80,7 +85,7 @@ def check(learner, data, prefix, dtype, loss_rtol, gradient_rtol):
 @pytest.mark.parametrize("dtype, rtol", [("float64", 1e-9), ("float32", 1e-5)])
 def test_sinusoid_second_order(steps, dtype, rtol):
     with np.load(SINUSOID) as data:
-        keras.config.set_floatx(dtype)
+        use(dtype)
         network, loss = km.backbones.mlp((1,), 1), "mse"
         learner = make_maml(data, network, loss, steps)
         check(learner, data, f"golden_s{steps}", dtype, rtol, rtol)
@@ -89,7 +94,7 @@ def test_sinusoid_second_order(steps, dtype, rtol):
 @pytest.mark.parametrize("steps", [1, 5])
 def test_sinusoid_first_order(steps):
     with np.load(SINUSOID) as data:
-        keras.config.set_floatx("float64")
+        use("float64")
         network, loss = km.backbones.mlp((1,), 1), "mse"
         learner = make_maml(data, network, loss, steps, first_order=True)
         check(learner, data, f"fo_golden_s{steps}", "float64", 1e-9, 1e-9)
@@ -97,7 +102,7 @@ def test_sinusoid_first_order(steps):
 
 def test_adapted_weights_of_sinusoid():
     with np.load(SINUSOID) as data:
-        keras.config.set_floatx("float64")
+        use("float64")
         network, loss = km.backbones.mlp((1,), 1), "mse"
         learner = make_maml(data, network, loss, 5)
         x, _ = episodes_of(data, "float64")
@@ -128,7 +133,7 @@ IMAGE_CASES = [
 
 def image_learner(data, file, prefix, steps, dtype):
     shape, filters = IMAGES[file]
-    keras.config.set_floatx(dtype)
+    use(dtype)
     network = km.backbones.conv4(shape, 5, filters)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return make_maml(
@@ -159,7 +164,7 @@ def test_conv4_in_float32(shared_file):
 )
 def test_proto_net_in_float64(shared_file, file):
     with np.load(shared_file("fixtures", file)) as data:
-        keras.config.set_floatx("float64")
+        use("float64")
         backbone = km.backbones.conv4((28, 28, 1))
         learner = km.learners.ProtoNet(backbone)
         assign_weights(backbone, data)

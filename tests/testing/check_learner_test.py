@@ -63,7 +63,7 @@ FAULTS = {
     "order": "support_permutation",
     "queries": "shapes",
     "silent": "every_weight_learns",
-    "config": "keras_file",
+    "config": "config",
 }
 
 
