@@ -9,8 +9,8 @@ def export_learner(learner, filepath, episodes=None):
     Args:
         learner: The `MetaLearner`.
         filepath: Folder to write.
-        episodes: Meta-batch, element or dataset that shows shapes and dtypes;
-            by default those that the learner was called with.
+        episodes: Dictionary of a meta-batch, or a dataset, that shows shapes
+            and dtypes; by default what the learner was called with.
     """
     if episodes is not None:
         learner.remember_signature(episodes)

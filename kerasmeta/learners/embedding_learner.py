@@ -20,7 +20,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
     Args:
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
         ways: Number of classes in an episode, or `None` to count them in the
-            labels of each meta-batch (`jit_compile=True` needs the number).
+            labels of each meta-batch.
     """
 
     def __init__(self, backbone, ways=None, **kwargs):

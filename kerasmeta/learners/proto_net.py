@@ -25,7 +25,7 @@ class ProtoNet(EmbeddingLearner):
     Args:
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
         ways: Number of classes in an episode, or `None` to count them in the
-            labels of each meta-batch (`jit_compile=True` needs the number).
+            labels of each meta-batch.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
