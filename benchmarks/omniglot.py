@@ -27,7 +27,7 @@ EVALUATIONS = {
     "proto_net": [(5, 1), (5, 5), (20, 1), (20, 5)],
     "maml": [(5, 1)],
 }
-STEPS = {"proto_net": 3500, "maml": 5000}
+STEPS = {"proto_net": 3500, "maml": 16000}
 
 
 def load(path):
@@ -55,7 +55,9 @@ def make_learner(name, steps):
         learner = km.learners.ProtoNet(backbone)
         spec, batch_size = km.episodes.EpisodeSpec(30, 1, 4), 1
     else:
-        network = km.backbones.conv4((28, 28, 1), num_classes=5)
+        network = km.backbones.conv4(
+            (28, 28, 1), num_classes=5, downsampling="stride"
+        )
         learner = km.learners.MAML(
             network, inner_learning_rate=0.4, inner_steps=3
         )

@@ -3,29 +3,43 @@
 import keras
 from keras import layers
 
+from kerasmeta.utils import check_choice
 
-def conv4(input_shape, num_classes=None, filters=64, name="conv4"):
+
+def conv4(
+    input_shape,
+    num_classes=None,
+    filters=64,
+    downsampling="max_pool",
+    name="conv4",
+):
     """Return the four-block convolutional network of the few-shot papers.
 
     Each block is a 3x3 convolution, BatchNormalization, ReLU and 2x2 max
     pooling. With `num_classes` it is a network for gradient learners and ends
     in logits; without, it is a backbone for embedding learners and ends in the
-    flattened features.
+    features: flattened, or, with strides, averaged over positions.
+
+    MAML's Omniglot network has strides of two in place of poolings, which
+    cost a fourth of the arithmetic: `downsampling="stride"`.
 
     Reference: Vinyals et al., 2016, "Matching Networks for One Shot Learning",
-    arXiv:1606.04080.
+    arXiv:1606.04080; with strides, Finn, Abbeel and Levine, 2017,
+    arXiv:1703.03400, section 5.2.
 
     Args:
         input_shape: `(height, width, channels)`, 16 pixels or more each way.
         num_classes: Width of the head, or `None` for no head.
         filters: Number of filters of each block.
+        downsampling: `"max_pool"` or `"stride"`.
         name: Name of the model.
 
     Returns:
         A built functional `keras.Model`.
 
     Raises:
-        ValueError: If `input_shape` is not three numbers, or too small.
+        ValueError: If `input_shape` is not three numbers or too small, or
+            `downsampling` is unknown.
 
     Example:
 
@@ -33,23 +47,31 @@ def conv4(input_shape, num_classes=None, filters=64, name="conv4"):
     (None, 64)
     >>> km.backbones.conv4((28, 28, 1), num_classes=5).count_params()
     112773
+    >>> km.backbones.conv4((28, 28, 1), downsampling="stride").output_shape
+    (None, 64)
     """
+    check_choice("downsampling", downsampling, ("max_pool", "stride"))
     if len(input_shape) != 3 or min(input_shape[:2]) < 16:
         raise ValueError(
             "`input_shape` must be (height, width, channels) with at least 16 "
-            "pixels each way, because four poolings halve it four times. "
+            "pixels each way, because four blocks halve it four times. "
             f"Received: input_shape={input_shape}"
         )
     inputs = keras.Input(input_shape)
     x = inputs
+    strides = 2 if downsampling == "stride" else 1
     for block in range(1, 5):
         x = layers.Conv2D(
-            filters, 3, padding="same", name=f"block{block}_conv"
+            filters, 3, strides, padding="same", name=f"block{block}_conv"
         )(x)
         x = layers.BatchNormalization(name=f"block{block}_norm")(x)
         x = layers.ReLU(name=f"block{block}_relu")(x)
-        x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
-    x = layers.Flatten(name="flatten")(x)
+        if downsampling == "max_pool":
+            x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
+    if downsampling == "max_pool":
+        x = layers.Flatten(name="flatten")(x)
+    else:
+        x = layers.GlobalAveragePooling2D(name="average")(x)
     if num_classes is not None:
         x = layers.Dense(num_classes, name="head")(x)
     return keras.Model(inputs, x, name=name)

@@ -55,22 +55,37 @@ def check_arrays(x, num_examples, name="x"):
 
 
 def _check_array(array, num_examples, name):
-    array = _to_array(array)
+    if not isinstance(array, np.memmap):
+        array = _to_array(array)
     _check_dtype(array, name)
     _check_shape(array, num_examples, name)
-    if array.dtype.kind != "f":
+    # A mapped file may be too large to read: what is drawn is checked then.
+    if array.dtype.kind != "f" or isinstance(array, np.memmap):
         return array
     if array.itemsize > 4:
         with np.errstate(over="ignore"):  # Becomes infinite, seen below.
             array = array.astype("float32")
-    bad = ~np.isfinite(array).reshape(num_examples, -1).all(axis=1)
+    check_finite(array, np.arange(num_examples), name)
+    return array
+
+
+def check_finite(array, ids, name="x"):
+    """Raise a `ValueError` if examples hold NaN or infinity.
+
+    Args:
+        array: Examples, `[n, ...]`.
+        ids: Their numbers in the data, `[n]`.
+        name: What the data are called.
+    """
+    if array.dtype.kind != "f":
+        return
+    bad = ~np.isfinite(array).reshape(len(ids), -1).all(axis=1)
     if bad.any():
         raise ValueError(
             f"`{name}` must hold finite float32 numbers. Impute or remove the "
             f"others first. Received: NaN or infinity in {bad.sum()} of "
-            f"{num_examples} examples, first in {name}[{bad.argmax()}]"
+            f"{len(ids)} examples, first in {name}[{ids[bad.argmax()]}]"
         )
-    return array
 
 
 def _check_dtype(array, name):

@@ -1,18 +1,24 @@
-"""Episodes from arrays in memory."""
+"""Episodes from arrays in memory, or mapped from a file."""
 
-import tensorflow as tf
+import numpy as np
 
-from kerasmeta.episodes.array_checks import check_arrays
-from kerasmeta.episodes.array_checks import check_labels
-from kerasmeta.episodes.class_index import ClassIndex
-from kerasmeta.episodes.episode_spec import EpisodeSpec
-from kerasmeta.episodes.pipeline import episode_indices
-from kerasmeta.episodes.sampling import draw_episodes
-from kerasmeta.utils import check_seed
+from kerasmeta.episodes.array_source import array_source
+from kerasmeta.episodes.pipeline import source_episodes
+from kerasmeta.episodes.rotations import with_rotations
 
 
-def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
-    """Make a dataset of N-way K-shot episodes from labelled arrays.
+def episodes_from_arrays(
+    x,
+    y,
+    spec,
+    batch_size=4,
+    seed=0,
+    num_episodes=None,
+    groups=None,
+    class_rotations=False,
+    **options,
+):
+    """Make a dataset of episodes from labelled arrays.
 
     Each episode draws `spec.ways` classes and `spec.shots + spec.queries`
     examples of each, all without replacement, numbers the classes
@@ -20,29 +26,50 @@ def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
     function of `(seed, index)`: iterate again, on another machine or with
     another `batch_size`, and episode 17 is the same.
 
-    The arrays are copied once. Integers of 8 or 16 bits stay as they are in
-    memory and become float32 *after* the examples of an episode are gathered,
-    without rescaling, as `keras.utils.image_dataset_from_directory` does: put
-    a `keras.layers.Rescaling` into the network where scale matters, and the
-    saved model will see what it was trained on. Integers of 32 or 64 bits
-    (token ids) keep their dtype; everything else becomes float32.
+    With a spec without `ways`, each of the `groups` is a regression task: an
+    episode draws one, and `spec.shots + spec.queries` examples of it with
+    their targets `y`.
+
+    Episodes of a spec that varies are padded to its largest sizes. They have
+    two masks, `"support_mask"` `[T, S]` and `"query_mask"` `[T, Q]`, true for
+    what is real; padding comes last. Learners leave padding out of everything:
+    losses, metrics, statistics.
+
+    Arrays are copied once, but for an `np.memmap`, which is read where it is.
+    Integers of 8 or 16 bits stay as they are in memory and become float32
+    *after* the examples of an episode are gathered, without rescaling, as
+    `keras.utils.image_dataset_from_directory` does: put a
+    `keras.layers.Rescaling` into the network where scale matters, and the saved
+    model will see what it was trained on. Integers of 32 or 64 bits (token ids)
+    keep their dtype; everything else becomes float32.
 
     Args:
-        x: Examples, an array `[num_examples, ...]`, or a dictionary or tuple
-            of such arrays for a network of several inputs.
+        x: Examples, an array `[num_examples, ...]`, a `DataFrame` of numbers,
+            or a dictionary or tuple of such arrays for a network of several
+            inputs.
         y: Class of each example, integers or strings, `[num_examples]` or
-            `[num_examples, 1]`.
-        spec: `EpisodeSpec`, the size of an episode.
+            `[num_examples, 1]`; for regression, its target, `[num_examples]`
+            or `[num_examples, ...]`.
+        spec: `EpisodeSpec`, the size of an episode, or `Curriculum`.
         batch_size: Number of episodes in a meta-batch, `T`.
         seed: Non-negative integer. Another seed gives other episodes.
         num_episodes: Number of episodes, or `None` for an endless dataset.
             With a number, the dataset yields these same episodes each time.
+        groups: Group of each example, for `spec.within_groups` and for
+            regression, `[num_examples]`.
+        class_rotations: Whether images turned by 90, 180 and 270 degrees are
+            classes of their own.
+        **options: `augment_support`, `augment_query`: functions `(example,
+            seed) -> example` that change each example at random;
+            `first_episode`: index to begin with; `shard`: `(worker, number of
+            workers)`, for every so-manieth episode.
 
     Returns:
         A `tf.data.Dataset` of `(episodes, query_y)`: a dictionary with
         `"support_x"` `[T, S, ...]`, `"support_y"` `[T, S]`, `"query_x"`
-        `[T, Q, ...]`, and int32 labels `[T, Q]`, where `S = ways * shots` and
-        `Q = ways * queries`.
+        `[T, Q, ...]` (and masks), and int32 labels `[T, Q]`, where
+        `S = ways * shots` and `Q = ways * queries`. For regression, `S = shots`
+        and `Q = queries`, and targets are float32.
 
     Raises:
         ValueError: If `x` and `y` do not match, `x` holds NaN, infinity or
@@ -59,43 +86,27 @@ def episodes_from_arrays(x, y, spec, batch_size=4, seed=0, num_episodes=None):
     >>> episodes["support_x"].shape, query_y.shape
     (TensorShape([2, 5, 28, 28, 1]), TensorShape([2, 15]))
     """
-    if not isinstance(spec, EpisodeSpec):
+    if getattr(spec, "is_regression", False):
+        source = array_source(x, _check_groups(groups), targets=_targets(y))
+    else:
+        source = array_source(x, y, groups)
+    if class_rotations:
+        source = with_rotations(source)
+    return source_episodes(
+        source, spec, batch_size, seed, num_episodes, **options
+    )
+
+
+def _check_groups(groups):
+    if groups is None:
         raise ValueError(
-            "`spec` must be an `EpisodeSpec(ways=, shots=, queries=)`. "
-            f"Received: spec={spec!r}"
+            "Regression tasks are groups of examples: pass `groups=`, the "
+            "task of each example, or give the spec a number of `ways`. "
+            "Received: groups=None"
         )
-    seed = check_seed(seed)
-    labels = check_labels(y)
-    arrays = check_arrays(x, num_examples=len(labels))
-    class_index = ClassIndex(labels)
-    class_index.check_spec(spec)
-    # Eager tensors are captured by reference: no copy in the graph.
-    tensors = tf.nest.map_structure(tf.convert_to_tensor, arrays)
-
-    def load(ids):
-        return tf.nest.map_structure(lambda t: _gather(t, ids), tensors)
-
-    def draw(indices):
-        (support_ids, support_y), (query_ids, query_y) = draw_episodes(
-            class_index, spec, seed, indices
-        )
-        episodes = {
-            "support_x": load(support_ids),
-            "support_y": support_y,
-            "query_x": load(query_ids),
-        }
-        return episodes, query_y
-
-    indices, options = episode_indices(batch_size, num_episodes)
-    dataset = indices.batch(**options)
-    dataset = dataset.map(draw, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.prefetch(tf.data.AUTOTUNE)
-    # `fit` uses it to tell a head of the wrong width before it trains.
-    dataset.episode_spec = spec
-    return dataset
+    return groups
 
 
-def _gather(tensor, ids):
-    examples = tf.gather(tensor, ids)
-    is_token = tensor.dtype.is_integer and tensor.dtype.size >= 4
-    return examples if is_token else tf.cast(examples, "float32")
+def _targets(y):
+    y = np.asarray(y)
+    return y[:, None] if y.ndim == 1 else y

@@ -1,7 +1,6 @@
-"""Which examples belong to which class."""
+"""Which examples belong to which class, and which classes to which group."""
 
 import numpy as np
-import tensorflow as tf
 
 
 class ClassIndex:
@@ -9,41 +8,37 @@ class ClassIndex:
 
     Args:
         labels: The class of each example, `[num_examples]`: integers or
-            strings.
+            strings. For regression, the task of each example.
+        groups: Optional group of each example, `[num_examples]`. Classes of
+            different groups are different classes, also of the same label.
     """
 
-    def __init__(self, labels):
-        self.names, inverse, sizes = np.unique(
-            labels, return_inverse=True, return_counts=True
-        )
-        self.num_classes = len(self.names)
-        self.longest = int(sizes.max())
-        starts = np.cumsum(sizes) - sizes
+    def __init__(self, labels, groups=None):
+        names, inverse = np.unique(labels, return_inverse=True)
+        if groups is None:
+            self.group_names, self.group_of_class = np.array(["all"]), None
+        else:
+            self.group_names, group = np.unique(groups, return_inverse=True)
+            pairs, inverse = np.unique(
+                group * len(names) + inverse, return_inverse=True
+            )
+            # Sorted by group, so that the classes of a group are a range.
+            self.group_of_class = pairs // len(names)
+            names = names[pairs % len(names)]
+        self.names = names
+        self.classes = inverse  # (num_examples,), the class number of each.
+        self.sizes = np.bincount(inverse, minlength=len(names))
+        self.starts = np.cumsum(self.sizes) - self.sizes
         # A stable sort keeps the ids of a class in the order of the data.
-        self.ids = tf.constant(np.argsort(inverse, kind="stable"), "int64")
-        self.starts = tf.constant(starts, "int64")
-        self.sizes = tf.constant(sizes, "int32")
+        self.ids = np.argsort(inverse, kind="stable")
 
-    def check_spec(self, spec):
-        """Raise a `ValueError` if episodes of this size cannot be drawn."""
-        if self.num_classes < spec.ways:
-            raise ValueError(
-                f"An episode needs {spec.ways} classes, and the labels have "
-                f"{self.num_classes}. Use fewer ways or more classes. "
-                f"Received: ways={spec.ways}"
-            )
-        sizes = self.sizes.numpy()
-        small = np.flatnonzero(sizes < spec.examples_per_class)
-        if len(small):
-            listed = ", ".join(
-                f"{self.names[i]!s} ({sizes[i]})" for i in small[:10]
-            )
-            more = "" if len(small) <= 10 else f" and {len(small) - 10} more"
-            raise ValueError(
-                "Each class needs at least shots + queries = "
-                f"{spec.examples_per_class} examples, because support and "
-                "query never overlap. Too small, with their number of "
-                f"examples: {listed}{more}. Remove these classes, or use "
-                f"fewer shots or queries. Received: shots={spec.shots}, "
-                f"queries={spec.queries}"
-            )
+    @property
+    def num_classes(self):
+        """Number of classes."""
+        return len(self.names)
+
+    def class_name(self, i):
+        """Return the name of class number `i`, with its group if it has one."""
+        if self.group_of_class is None:
+            return str(self.names[i])
+        return f"{self.group_names[self.group_of_class[i]]}/{self.names[i]}"

@@ -2,8 +2,74 @@
 
 import tensorflow as tf
 
+from kerasmeta.episodes.episode_stream import EpisodeStream
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_seed
+
+
+def source_episodes(
+    source,
+    spec,
+    batch_size=4,
+    seed=0,
+    num_episodes=None,
+    augment_support=None,
+    augment_query=None,
+    first_episode=0,
+    shard=(0, 1),
+):
+    """Make a dataset of episodes from a `Source`.
+
+    What every builder `episodes_from_*` ends in: the arguments here are common
+    to all of them.
+
+    Args:
+        source: `Source` of the examples.
+        spec: `EpisodeSpec`, the size of an episode, or `Curriculum`.
+        batch_size: Number of episodes in a meta-batch, `T`.
+        seed: Non-negative integer. Another seed gives other episodes.
+        num_episodes: Number of episodes, or `None` for an endless dataset.
+            With a number, the dataset yields these same episodes each time.
+        augment_support: Function `(example, seed) -> example` that changes
+            each support example at random, as `tf.image.stateless_random_*`
+            do with their `seed`; or `None`.
+        augment_query: The same for queries.
+        first_episode: Index of the first episode, to resume a stream: it costs
+            nothing to begin with episode 1,000,000.
+        shard: `(worker, number of workers)`: worker `w` of `n` gets the
+            episodes `first_episode + w`, `first_episode + w + n`, ...
+
+    Returns:
+        A `tf.data.Dataset` of `(x, query_y)`.
+    """
+    stream = EpisodeStream(source, spec, seed, augment_support, augment_query)
+    return stream_dataset(
+        stream, batch_size, num_episodes, first_episode, shard
+    )
+
+
+def stream_dataset(
+    stream, batch_size=4, num_episodes=None, first_episode=0, shard=(0, 1)
+):
+    """Make a dataset of the episodes of a stream; see `source_episodes`."""
+    indices = episode_indices(num_episodes, first_episode, shard)
+    options = batch_options(batch_size, num_episodes, shard)
+    batches = _num_batches(indices, options)
+    # Drawing many meta-batches at once spreads the cost of the operations.
+    dataset = indices.batch(
+        options["batch_size"] * max(1, stream.chunk // options["batch_size"]),
+        drop_remainder=False,
+    )
+    dataset = dataset.map(stream.draw, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.rebatch(**options)
+    dataset = dataset.map(stream.load, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
+    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    # `fit` uses the spec to tell a head of the wrong width before it trains.
+    dataset.episode_spec = stream.spec
+    dataset.episode_stream = stream
+    dataset.episode_indices = indices
+    return dataset
 
 
 def episodes_from_function(task, batch_size=4, seed=0, num_episodes=None):
@@ -51,31 +117,60 @@ def episodes_from_function(task, batch_size=4, seed=0, num_episodes=None):
             "`task` must be a function of one seed `[seed, index]` that "
             f"returns `(x, query_y)`. Received: task={task!r}"
         )
-    indices, options = episode_indices(batch_size, num_episodes)
     return (
-        indices.map(
+        episode_indices(num_episodes)
+        .map(
             lambda index: task(tf.stack([tf.constant(seed, "int64"), index])),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        .batch(**options)
+        .batch(**batch_options(batch_size, num_episodes))
         .prefetch(tf.data.AUTOTUNE)
     )
 
 
-def episode_indices(batch_size, num_episodes):
-    """Return a dataset of episode indices and how to `.batch` them.
+def episode_indices(num_episodes, first_episode=0, shard=(0, 1)):
+    """Return a dataset of the indices of the episodes of one worker."""
+    first = check_positive_int("first_episode", first_episode, minimum=0)
+    worker, workers = _check_shard(shard)
+    if num_episodes is None:
+        return tf.data.Dataset.counter(first + worker, workers)
+    num_episodes = check_positive_int("num_episodes", num_episodes)
+    if num_episodes < workers:
+        raise ValueError(
+            "Each worker needs an episode. Use more episodes or fewer workers. "
+            f"Received: num_episodes={num_episodes}, shard={shard}"
+        )
+    return tf.data.Dataset.range(first + worker, first + num_episodes, workers)
+
+
+def batch_options(batch_size, num_episodes, shard=(0, 1)):
+    """Return how to `.batch` episodes.
 
     The task axis is static wherever it can be: a dataset whose last batch is
     smaller makes `tf.function` trace twice.
     """
     batch_size = check_positive_int("batch_size", batch_size)
-    if num_episodes is None:
-        return tf.data.Dataset.counter(), {
-            "batch_size": batch_size,
-            "drop_remainder": True,
-        }
-    num_episodes = check_positive_int("num_episodes", num_episodes)
-    return tf.data.Dataset.range(num_episodes), {
+    worker, workers = shard
+    mine = num_episodes and -(-(num_episodes - worker) // workers)
+    return {
         "batch_size": batch_size,
-        "drop_remainder": num_episodes % batch_size == 0,
+        "drop_remainder": not mine or mine % batch_size == 0,
     }
+
+
+def _num_batches(indices, options):
+    return indices.batch(**options).cardinality()
+
+
+def _check_shard(shard):
+    try:
+        worker, workers = shard
+    except (TypeError, ValueError):
+        worker, workers = None, None
+    is_pair = isinstance(worker, int) and isinstance(workers, int)
+    if not is_pair or not 0 <= worker < workers:
+        raise ValueError(
+            "`shard` must be a pair (worker, number of workers) with "
+            f"0 <= worker < number of workers. Received: shard={shard!r}"
+        )
+    return worker, workers

@@ -2,6 +2,9 @@
 
 import tensorflow as tf
 
+from kerasmeta.episodes.episode_sizes import draw_integers
+from kerasmeta.episodes.episode_sizes import meta_dataset_sizes
+from kerasmeta.episodes.episode_sizes import uniform_sizes
 from kerasmeta.utils.split_mix import integers
 from kerasmeta.utils.split_mix import stream_keys
 
@@ -23,7 +26,8 @@ def choose(keys, size, population=None):
             `P` do; `None` means all.
 
     Returns:
-        Distinct positions, an int32 tensor `[..., size]`.
+        Distinct positions, an int32 tensor `[..., size]`; those that do not
+        exist come last.
     """
     if population is not None:
         exists = tf.range(tf.shape(keys)[-1]) < population[..., None]
@@ -31,46 +35,100 @@ def choose(keys, size, population=None):
     return tf.math.top_k(keys, k=size).indices
 
 
-def draw_episodes(class_index, spec, seed, indices):
-    """Draw the examples of a batch of N-way K-shot episodes.
+def draw_episodes(candidates, spec, seed, indices):
+    """Draw the examples of a batch of episodes.
 
     Args:
-        class_index: `ClassIndex` of the data.
+        candidates: `Candidates` of the data.
         spec: `EpisodeSpec`.
         seed: Python integer.
         indices: Episode indices, an int64 tensor `[B]`.
 
     Returns:
-        `(support_ids, support_y), (query_ids, query_y)`: example ids (int64)
-        and labels `0..ways-1` (int32), each `[B, S]` or `[B, Q]`. The order
-        within the support set and within the query set is random, so that it
-        tells nothing of the labels.
+        `(support, query)`, each `(ids, labels, mask)`: example ids (int64),
+        labels `0..ways-1` (int32) and which of them are real (bool, or `None`
+        if all are), `[B, S]` or `[B, Q]`. The order within each is random, so
+        that it tells nothing of the labels; padding comes last.
     """
-    ways, longest = spec.ways, class_index.longest
-    class_keys, example_keys, support_keys, query_keys = random_keys(
+    ways, longest = spec.max_ways, candidates.longest
+    class_keys, example_keys, support_keys, query_keys, size_keys = random_keys(
         seed,
         indices,
-        class_index.num_classes,
+        candidates.most_classes,
         ways * longest,
-        spec.support_size,
-        spec.query_size,
+        ways * spec.max_shots,
+        ways * spec.max_queries,
+        # The sizes come last: a spec that needs none draws as if they were
+        # not there.
+        2 + 2 * ways,
     )
-    classes = choose(class_keys, ways)  # (B, N)
+    classes, is_class = _choose_classes(
+        candidates, spec, indices, class_keys, size_keys[:, :2]
+    )  # (B, N)
+    class_sizes = tf.gather(candidates.sizes, classes)
     positions = choose(
         tf.reshape(example_keys, [-1, ways, longest]),
-        spec.examples_per_class,
-        population=tf.gather(class_index.sizes, classes),
+        min(spec.examples_per_class, longest),
+        population=class_sizes,
     )  # (B, N, shots + queries)
-    starts = tf.gather(class_index.starts, classes)[..., None]
-    ids = tf.gather(class_index.ids, starts + tf.cast(positions, "int64"))
-    support = _shuffle(ids[..., : spec.shots], support_keys)
-    query = _shuffle(ids[..., spec.shots :], query_keys)
-    return support, query
+    starts = tf.gather(candidates.starts, classes)[..., None]
+    last = tf.cast(tf.shape(candidates.ids)[0] - 1, "int64")
+    places = tf.minimum(starts + tf.cast(positions, "int64"), last)
+    ids = tf.gather(candidates.ids, places)
+    if not spec.varies:
+        support = _shuffle(ids[..., : spec.shots], support_keys)
+        query = _shuffle(ids[..., spec.shots :], query_keys)
+        return (*support, None), (*query, None)
+    keys = tf.reshape(size_keys[:, 2:], [-1, ways, 2])
+    if spec.rule == "meta_dataset":
+        shots, queries = meta_dataset_sizes(spec, is_class, keys, class_sizes)
+    else:
+        shots, queries = uniform_sizes(spec, indices, keys, class_sizes)
+    support_ids, is_support = _slots(ids, 0, shots, spec.max_shots)
+    query_ids, is_query = _slots(ids, shots, queries, spec.max_queries)
+    real = is_class[..., None]
+    return (
+        _shuffle(
+            support_ids, support_keys, is_support & real, spec.support_size
+        ),
+        _shuffle(query_ids, query_keys, is_query & real, spec.query_size),
+    )
 
 
-def _shuffle(ids, keys):
-    """Flatten `[B, N, K]` ids in random order, with their labels."""
+def _choose_classes(candidates, spec, indices, class_keys, keys):
+    """Return the classes of each episode, and which are real, `[B, N]`."""
+    group = draw_integers(keys[:, 0], 0, candidates.num_groups - 1)
+    population = tf.gather(candidates.group_sizes, group)  # (B,)
+    size = min(spec.max_ways, candidates.most_classes)
+    positions = choose(class_keys, size, population)
+    positions = tf.pad(positions, [[0, 0], [0, spec.max_ways - size]])
+    low, high = spec.ranges("ways", indices)
+    high = tf.minimum(high, population[:, None])
+    ways = draw_integers(keys[:, 1:], low, high)  # (B, 1)
+    is_class = tf.range(spec.max_ways) < ways
+    starts = tf.gather(candidates.group_starts, group)[:, None]
+    return tf.where(is_class, starts + positions, 0), is_class
+
+
+def _slots(ids, first, count, size):
+    """Return `ids[first : first + count]` of each class, padded to `size`."""
+    first = tf.broadcast_to(first, tf.shape(count))
+    slots = tf.range(size)
+    places = tf.minimum(first[..., None] + slots, ids.shape[-1] - 1)
+    return tf.gather(ids, places, batch_dims=2), slots < count[..., None]
+
+
+def _shuffle(ids, keys, mask=None, size=None):
+    """Flatten `[B, N, K]` ids in random order, with labels and mask."""
     ways, shots = ids.shape[1:]
-    order = choose(keys, ways * shots)
     flat = tf.reshape(ids, [-1, ways * shots])
-    return tf.gather(flat, order, batch_dims=1), order // shots
+    if mask is None:
+        order = choose(keys, ways * shots)
+        return tf.gather(flat, order, batch_dims=1), order // shots
+    mask = tf.reshape(mask, [-1, ways * shots])
+    # Key -1 comes last: real examples are a prefix of random order.
+    order = choose(tf.where(mask, keys, -1), size)
+    mask = tf.gather(mask, order, batch_dims=1)
+    # Padding repeats an example, which is finite, under label 0.
+    labels = tf.where(mask, order // shots, 0)
+    return tf.gather(flat, order, batch_dims=1), labels, mask

@@ -10,8 +10,8 @@ _KEYS = ("support_x", "support_y", "query_x")
 _FORMAT = (
     "Episodes must be `(x, query_y)` or `(x, query_y, sample_weight)`, where "
     '`x` is a dictionary with "support_x", "support_y" and "query_x" (and '
-    'maybe "support_mask"), each with a leading axis of tasks and one of '
-    "examples. Make them with `kerasmeta.episodes`."
+    'maybe "support_mask" and "query_mask"), each with a leading axis of tasks '
+    "and one of examples. Make them with `kerasmeta.episodes`."
 )
 
 
@@ -37,7 +37,7 @@ def check_episodes(learner, data):
             task_at(x["support_x"], 0),
             _merge_tasks(x["support_y"]),
             query_y=_merge_tasks(query_y),
-            ways=None if spec is None else spec.ways,
+            ways=None if spec is None else spec.max_ways,
         )
 
 
@@ -69,7 +69,7 @@ def _check_axis(axis, what, specs):
 
 
 def _check_keys(x):
-    allowed = {*_KEYS, "support_mask"}
+    allowed = {*_KEYS, "support_mask", "query_mask"}
     if not isinstance(x, dict) or not set(_KEYS) <= set(x) <= allowed:
         received = sorted(x) if isinstance(x, dict) else type(x).__name__
         raise ValueError(f"{_FORMAT} Received: x={received}")

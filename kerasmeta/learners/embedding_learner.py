@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasmeta.learners.checks import check_classes
 from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.ops import batch_statistics
 from kerasmeta.utils import check_positive_int
 
 
@@ -59,31 +60,39 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         embeddings = self.backbone(support_x, training=training)
         labels = _as_labels(support_y, rank=1)
         mask = None if support_mask is None else support_mask[None]
-        state = self.fit_head(
-            embeddings[None], labels[None], self._count_ways(labels), mask
-        )
+        state = self._fit(embeddings[None], labels[None], mask)
         return tf.nest.map_structure(lambda t: t[0], state)
 
     def predict_query(self, state, query_x, training=False):
         embeddings = self.backbone(query_x, training=training)
         states = tf.nest.map_structure(lambda t: t[None], state)
-        return self.apply_head(states, embeddings[None])[0]
+        return self._apply(states, embeddings[None])[0]
 
     def solve(self, episodes, training=False):
         support_y = _as_labels(episodes["support_y"], rank=2)
-        support, query = self._embed(
-            episodes["support_x"], episodes["query_x"], training
-        )
-        state = self.fit_head(
-            support,
-            support_y,
-            self._count_ways(support_y),
-            episodes.get("support_mask"),
-        )
-        return self.apply_head(state, query)
+        mask = episodes.get("support_mask")
+        support, query = self._embed(episodes, training)
+        return self._apply(self._fit(support, support_y, mask), query)
 
-    def _embed(self, support_x, query_x, training):
+    def _fit(self, embeddings, labels, mask):
+        """Fit heads, and note which classes have any support example."""
+        ways = self._count_ways(labels)
+        members = tf.one_hot(labels, ways, True, False, dtype="bool")
+        if mask is not None:
+            members &= tf.cast(mask, "bool")[..., None]
+        return {
+            "head": self.fit_head(embeddings, labels, ways, mask),
+            "is_class": tf.reduce_any(members, axis=1),
+        }
+
+    def _apply(self, state, embeddings):
+        """Apply heads; a class without support has no chance."""
+        logits = self.apply_head(state["head"], embeddings)  # (T, Q, N)
+        return tf.where(state["is_class"][:, None], logits, logits.dtype.min)
+
+    def _embed(self, episodes, training):
         """Embed all examples of a meta-batch in one call."""
+        support_x, query_x = episodes["support_x"], episodes["query_x"]
         both = tf.nest.map_structure(
             lambda s, q: tf.concat([s, q], axis=1), support_x, query_x
         )
@@ -94,7 +103,8 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
             ),
             both,
         )
-        embeddings = self.backbone(flat, training=training)
+        with batch_statistics(None, _flat_mask(episodes)):
+            embeddings = self.backbone(flat, training=training)
         embeddings = tf.reshape(
             embeddings, [shape[0], shape[1], embeddings.shape[-1]]
         )
@@ -121,6 +131,21 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
             config["backbone"]
         )
         return cls(**config)
+
+
+def _flat_mask(episodes):
+    """Return which examples of a meta-batch are real, or `None` if all are."""
+    masks = [episodes.get(f"{name}_mask") for name in ("support", "query")]
+    if masks == [None, None]:
+        return None
+    examples = (episodes["support_x"], episodes["query_x"])
+    masks = [
+        tf.ones(tf.shape(tf.nest.flatten(x)[0])[:2], "bool")
+        if mask is None
+        else tf.cast(mask, "bool")
+        for x, mask in zip(examples, masks)
+    ]
+    return tf.reshape(tf.concat(masks, axis=1), [-1])
 
 
 def _as_labels(labels, rank):

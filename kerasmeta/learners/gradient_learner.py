@@ -112,7 +112,7 @@ class GradientLearner(MetaLearner, abc.ABC):
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 outputs, buffers, losses = self._forward(
-                    weights, buffers, support_x, training
+                    weights, buffers, support_x, training, support_mask
                 )
                 loss = self._support_loss(support_y, outputs, support_mask)
                 if losses is not None:
@@ -129,33 +129,38 @@ class GradientLearner(MetaLearner, abc.ABC):
                 weights, gradients, optimizer_state, step
             )
         if self.batch_norm == "inductive":
-            buffers = self.measure_statistics(weights, buffers, support_x)
+            buffers = self.measure_statistics(
+                weights, buffers, support_x, support_mask
+            )
         return {"fast_weights": weights, "buffers": buffers}
 
-    def _predict(self, state, query_x, training):
+    def _predict(self, state, query_x, training, query_mask=None):
         inductive = self.batch_norm == "inductive"
         return self._forward(
             state["fast_weights"],
             state["buffers"],
             query_x,
             training,
+            query_mask,
             normalize_by_batch=False if inductive else None,
         )
 
-    def _forward(self, weights, buffers, x, training, normalize_by_batch=None):
-        """Run the network under the BatchNormalization policy."""
+    def _forward(
+        self, weights, buffers, x, training, mask, normalize_by_batch=None
+    ):
+        """Run the network under its policy; `mask` marks real examples."""
         if normalize_by_batch is None and self.batch_norm != "moving":
             normalize_by_batch = True
-        with exact_moments(), batch_statistics(normalize_by_batch):
+        with exact_moments(), batch_statistics(normalize_by_batch, mask):
             return self.forward(weights, buffers, x, training)
 
-    def measure_statistics(self, weights, buffers, x):
+    def measure_statistics(self, weights, buffers, x, mask=None):
         """Return `buffers` with the BatchNormalization statistics of `x`."""
         state = self._network_state
         if not state.has_statistics():
             return buffers
         zeros = {**buffers, **state.zero_statistics()}
-        _, measured, _ = self._forward(weights, zeros, x, training=False)
+        _, measured, _ = self._forward(weights, zeros, x, False, mask)
         return {**buffers, **state.batch_statistics(measured)}
 
     def _support_loss(self, y, y_pred, mask):
@@ -188,7 +193,7 @@ class GradientLearner(MetaLearner, abc.ABC):
                 training,
             )
             query_pred, buffers, losses = self._predict(
-                state, task["query_x"], training
+                state, task["query_x"], training, task.get("query_mask")
             )
             if self.batch_norm == "inductive":
                 buffers = self._network_state.blend_statistics(buffers)

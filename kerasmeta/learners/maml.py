@@ -75,5 +75,7 @@ class MAML(GradientLearner):
         if self.batch_norm != "moving":
             # A plain model normalizes with moving statistics; those of the
             # network belong to no task, so it gets the support set's.
-            buffers = self.measure_statistics(weights, buffers, support_x)
+            buffers = self.measure_statistics(
+                weights, buffers, support_x, support_mask
+            )
         return self._network_state.copy(weights, buffers, support_x)

@@ -9,6 +9,9 @@ from kerasmeta.export.saved_model import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.checks import check_support
+from kerasmeta.learners.queries import loss_weights
+from kerasmeta.learners.queries import merge_tasks
+from kerasmeta.learners.queries import real_queries
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
 
@@ -95,7 +98,8 @@ class MetaLearner(keras.Model, abc.ABC):
         """Return the outer loss and the predictions that it judges.
 
         The compiled loss over all queries of the meta-batch, plus the extra
-        losses of the networks.
+        losses of the networks. Where `"query_mask"` marks padding, it is the
+        mean over tasks of the loss over the real queries of each.
 
         Args:
             episodes: Dictionary of the meta-batch.
@@ -109,9 +113,13 @@ class MetaLearner(keras.Model, abc.ABC):
         query_pred = self(episodes, training=training)
         loss = self.compute_loss(
             x=episodes,
-            y=_merge_tasks(query_y),
-            y_pred=_merge_tasks(query_pred),
-            sample_weight=_merge_tasks(sample_weight),
+            y=merge_tasks(query_y),
+            y_pred=merge_tasks(query_pred),
+            sample_weight=merge_tasks(
+                loss_weights(
+                    self.loss, episodes.get("query_mask"), sample_weight
+                )
+            ),
             training=training,
         )
         return loss, query_pred
@@ -144,7 +152,11 @@ class MetaLearner(keras.Model, abc.ABC):
         logs = self._update_metrics(loss, x, y, query_pred, sample_weight)
         if self._compile_metrics is not None:
             self._task_intervals.update_from(
-                self._compile_metrics, y, query_pred, sample_weight
+                self._compile_metrics,
+                y,
+                query_pred,
+                sample_weight,
+                x.get("query_mask"),
             )
         intervals = self._task_intervals.result()
         # Only of the metrics compiled now: `compile` can be called again.
@@ -164,12 +176,10 @@ class MetaLearner(keras.Model, abc.ABC):
             loss * replicas,
             sample_weight=tf.shape(tf.nest.flatten(query_pred)[0])[0],
         )
-        return self.compute_metrics(
-            x,
-            _merge_tasks(y),
-            _merge_tasks(query_pred),
-            sample_weight=_merge_tasks(sample_weight),
+        y, query_pred, sample_weight = real_queries(
+            x.get("query_mask"), y, query_pred, sample_weight
         )
+        return self.compute_metrics(x, y, query_pred, sample_weight)
 
     def get_metrics_result(self):
         """Return the metrics that training has too: not the intervals."""
@@ -250,19 +260,6 @@ class MetaLearner(keras.Model, abc.ABC):
             **super().get_config(),
             "episode_signature": self.episode_signature,
         }
-
-
-def _merge_tasks(tensors):
-    """Merge the task and query axes: `[T, Q, ...]` to `[T * Q, ...]`."""
-
-    def merge(tensor):
-        tensor = tf.convert_to_tensor(tensor)
-        shape = tf.shape(tensor)
-        merged = tf.reshape(tensor, tf.concat([[-1], shape[2:]], axis=0))
-        merged.set_shape([None, *tensor.shape[2:]])
-        return merged
-
-    return None if tensors is None else tf.nest.map_structure(merge, tensors)
 
 
 def _describe(tensor):

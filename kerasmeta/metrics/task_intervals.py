@@ -48,7 +48,9 @@ class TaskIntervals(keras.metrics.Metric):
             moments = [tf.ones_like(value), value, tf.square(value)]
             self._sums[name].assign_add(tf.reduce_sum(moments, axis=1))
 
-    def update_from(self, metrics, y, y_pred, sample_weight=None):
+    def update_from(
+        self, metrics, y, y_pred, sample_weight=None, query_mask=None
+    ):
         """Add tasks by running Keras metrics on each task alone.
 
         Args:
@@ -56,12 +58,20 @@ class TaskIntervals(keras.metrics.Metric):
             y: Targets, `[T, Q, ...]`.
             y_pred: Predictions, `[T, Q, ...]`.
             sample_weight: Optional `[T, Q]`.
+            query_mask: Optional `[T, Q]`, true for real queries.
         """
         tasks = {"y": y, "y_pred": y_pred}
         if sample_weight is not None:
             tasks["sample_weight"] = sample_weight
+        if query_mask is not None:
+            tasks["query_mask"] = query_mask
 
         def one_task(task):
+            mask = task.pop("query_mask", None)
+            if mask is not None:
+                task = tf.nest.map_structure(
+                    lambda t: tf.boolean_mask(t, mask), task
+                )
             state = metrics.stateless_reset_state()
             state = metrics.stateless_update_state(state, **_named(task))
             return metrics.stateless_result(state)

@@ -6,7 +6,7 @@ papers normalize with batch statistics in evaluation too, where dropout must be
 off. Within `batch_statistics(True)` every BatchNormalization layer of Keras
 uses the statistics of its batch, within `batch_statistics(False)` its moving
 statistics, and within `batch_statistics(None)`, or outside of any scope, what
-`training` says.
+`training` says. With a mask, padded examples are left out of the statistics.
 
 The switch is thread-local and read when a layer is called.
 """
@@ -16,26 +16,59 @@ import functools
 import threading
 
 import keras
+import tensorflow as tf
 
 _scope = threading.local()
 _keras_call = keras.layers.BatchNormalization.call
+_keras_moments = keras.layers.BatchNormalization._moments
 
 
 @contextlib.contextmanager
-def batch_statistics(use):
-    """Decide for this thread and scope what BatchNormalization uses."""
-    before = getattr(_scope, "use", None)
-    _scope.use = use
+def batch_statistics(use, mask=None):
+    """Decide for this thread and scope what BatchNormalization uses.
+
+    Args:
+        use: Whether to use the statistics of the batch; `None` for what
+            `training` says.
+        mask: Which examples of the batch are real, bool `[n]`, or `None` if
+            all are.
+    """
+    before = _settings()
+    _scope.settings = use, mask
     try:
         yield
     finally:
-        _scope.use = before
+        _scope.settings = before
+
+
+def _settings():
+    return getattr(_scope, "settings", (None, None))
 
 
 @functools.wraps(_keras_call)
 def _call(self, inputs, training=None, mask=None):
-    use = getattr(_scope, "use", None)
+    use, _ = _settings()
     return _keras_call(self, inputs, training if use is None else use, mask)
 
 
+@functools.wraps(_keras_moments)
+def _moments(self, inputs, mask):
+    _, examples = _settings()
+    if examples is None:
+        return _keras_moments(self, inputs, mask)
+    ones = [1] * (inputs.shape.rank - 1)
+    weights = tf.cast(tf.reshape(examples, [-1, *ones]), inputs.dtype)
+    if mask is not None:
+        weights *= tf.cast(mask, inputs.dtype)[..., None]
+    # Every number of the batch gets its weight, so that their sum counts.
+    weights = tf.broadcast_to(weights, tf.shape(inputs))
+    axes = self._reduction_axes
+    count = tf.reduce_sum(weights, axes, keepdims=True)
+    mean = tf.reduce_sum(weights * inputs, axes, keepdims=True) / count
+    squares = weights * tf.math.squared_difference(inputs, mean)
+    variance = tf.reduce_sum(squares, axes, keepdims=True) / count
+    return tf.squeeze(mean, axes), tf.squeeze(variance, axes)
+
+
 keras.layers.BatchNormalization.call = _call
+keras.layers.BatchNormalization._moments = _moments

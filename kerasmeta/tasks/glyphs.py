@@ -142,10 +142,11 @@ class Glyphs:
         Raises:
             ValueError: If an argument is not what it should be.
         """
-        if not isinstance(spec, EpisodeSpec):
+        is_spec = isinstance(spec, EpisodeSpec)
+        if not is_spec or spec.varies or spec.is_regression:
             raise ValueError(
-                "`spec` must be a `kerasmeta.episodes.EpisodeSpec`. "
-                f"Received: spec={spec!r}"
+                "`spec` must be a `kerasmeta.episodes.EpisodeSpec` of fixed "
+                f"ways, shots and queries. Received: spec={spec!r}"
             )
         return episodes_from_function(
             lambda seed: self.task(spec, seed), batch_size, seed, num_episodes

@@ -137,12 +137,12 @@ BAD = {
     # Too little data.
     "ways": (
         dict(spec=EpisodeSpec(5, 1, 1)),
-        "An episode needs 5 classes, and the labels have 4. Use fewer ways or "
-        "more classes. Received: ways=5",
+        "An episode needs 5 classes, and the data have 4 of at least 2 "
+        "examples. Use fewer ways or more classes. Received: ways=5",
     ),
     "examples": (
         dict(y=with_value(Y, 0, 20)),
-        "shots + queries = 5 examples.*10 (4).*shots=1, queries=4",
+        "at least 5 examples.*10 (4).*shots=1, queries=4",
     ),
     # Other arguments.
     "spec": (

@@ -188,3 +188,103 @@ def reordered(leaves):
     """A nest is flattened in the order of its keys."""
     query_x, support_x, support_y, query_y = leaves
     return support_x, support_y, query_x, query_y
+
+
+def test_first_episode_costs_nothing_and_is_the_same(endless):
+    later = episodes_from_arrays(X, Y, SPEC, first_episode=8)
+    assert_same(
+        episodes_of(later, 12), [leaf[8:20] for leaf in episodes_of(endless)]
+    )
+    far = episodes_from_arrays(X, Y, SPEC, first_episode=10**12)
+    assert len(episodes_of(far, 4)[0]) == 4
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_shards_are_disjoint_strides(endless, batch_size):
+    for worker in range(3):
+        mine = episodes_from_arrays(
+            X, Y, SPEC, batch_size, num_episodes=24, shard=(worker, 3)
+        )
+        assert len(mine) == 8 // batch_size
+        assert_same(
+            episodes_of(mine, 8),
+            [leaf[worker::3] for leaf in episodes_of(endless)],
+        )
+
+
+@pytest.mark.parametrize("shard", [(3, 3), (-1, 2), 1, (0,), (0.0, 2)])
+def test_bad_shards(shard):
+    with pytest.raises(ValueError, match="`shard` must be a pair"):
+        episodes_from_arrays(X, Y, SPEC, shard=shard)
+
+
+def test_more_workers_than_episodes():
+    with pytest.raises(ValueError, match="Each worker needs an episode"):
+        episodes_from_arrays(X, Y, SPEC, num_episodes=2, shard=(0, 3))
+
+
+def test_unknown_options_are_refused():
+    with pytest.raises(TypeError, match="suports"):
+        episodes_from_arrays(X, Y, SPEC, augment_suports=None)
+
+
+def mapped(tmp_path, array):
+    np.save(tmp_path / "x.npy", array)
+    return np.load(tmp_path / "x.npy", mmap_mode="r")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64", ">f4", "int32"])
+def test_mapped_files(tmp_path, dtype):
+    x = np.repeat(X, 3, axis=1).astype(dtype)
+    data = episodes_from_arrays(mapped(tmp_path, x), Y, SPEC)
+    assert data.element_spec == (episodes_from_arrays(x, Y, SPEC).element_spec)
+    assert_same(
+        episodes_of(data), episodes_of(episodes_from_arrays(x, Y, SPEC))
+    )
+
+
+def test_nan_in_a_mapped_file_is_named_when_drawn(tmp_path):
+    x = X.astype("float32")
+    x[17] = np.nan
+    data = episodes_from_arrays(mapped(tmp_path, x), Y, SPEC)
+    with pytest.raises(Exception, match=r"first in x\[17\]"):
+        episodes_of(data, 200)
+
+
+def test_data_frames():
+    pandas = pytest.importorskip("pandas", reason="an optional extra")
+    frame = pandas.DataFrame({"a": X[:, 0], "b": 2.0 * X[:, 0]})
+    data = episodes_from_arrays(frame, pandas.Series(Y), SPEC)
+    expected = episodes_from_arrays(frame.to_numpy(), Y, SPEC)
+    assert_same(episodes_of(data), episodes_of(expected))
+
+
+def test_regression_tasks_are_groups():
+    groups = np.array(list("abcdefgh"))[Y]
+    spec = EpisodeSpec(shots=3, queries=4)
+    data = episodes_from_arrays(X, 10 * X[:, 0], spec, groups=groups)
+    assert data.element_spec == (
+        {
+            "support_x": tf.TensorSpec((4, 3, 1), "int64"),
+            "support_y": tf.TensorSpec((4, 3, 1), "float32"),
+            "query_x": tf.TensorSpec((4, 4, 1), "int64"),
+        },
+        tf.TensorSpec((4, 4, 1), "float32"),
+    )
+    for query_x, support_x, support_y, query_y in zip(*episodes_of(data)):
+        ids = np.concatenate([support_x, query_x])[:, 0]
+        assert len(set(ids)) == 7
+        assert len(set(Y[ids])) == 1
+        np.testing.assert_array_equal(support_y, 10.0 * support_x)
+        np.testing.assert_array_equal(query_y, 10.0 * query_x)
+
+
+def test_regression_needs_groups_and_classes_need_ways():
+    with pytest.raises(ValueError, match="pass `groups=`"):
+        episodes_from_arrays(X, Y, EpisodeSpec(shots=3, queries=4))
+
+
+def test_regression_targets_must_be_finite():
+    y = np.where(np.arange(80) == 5, np.nan, 1.0)
+    with pytest.raises(ValueError, match=r"targets\[5\]"):
+        episodes_from_arrays(X, y, EpisodeSpec(shots=3, queries=4), groups=Y)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kerasmeta.episodes import EpisodeSpec
 from kerasmeta.episodes import sampling
+from kerasmeta.episodes.candidates import Candidates
 from kerasmeta.episodes.class_index import ClassIndex
 
 SPEC = EpisodeSpec(ways=3, shots=2, queries=3)
@@ -15,8 +16,9 @@ LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(8), 6))
 def draw(labels, spec, count, seed=0, first=0):
     """Return `support_ids, support_y, query_ids, query_y` as arrays."""
     indices = tf.range(first, first + count, dtype="int64")
-    episodes = sampling.draw_episodes(ClassIndex(labels), spec, seed, indices)
-    return [t.numpy() for t in tf.nest.flatten(episodes)]
+    candidates = Candidates(ClassIndex(labels), spec)
+    episodes = sampling.draw_episodes(candidates, spec, seed, indices)
+    return [t.numpy() for t in tf.nest.flatten(episodes) if t is not None]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,65 @@
+"""The queries of a meta-batch as Keras' losses and metrics want them."""
+
+import keras
+import tensorflow as tf
+
+
+def merge_tasks(tensors):
+    """Merge the task and query axes: `[T, Q, ...]` to `[T * Q, ...]`."""
+
+    def merge(tensor):
+        tensor = tf.convert_to_tensor(tensor)
+        shape = tf.shape(tensor)
+        merged = tf.reshape(tensor, tf.concat([[-1], shape[2:]], axis=0))
+        merged.set_shape([None, *tensor.shape[2:]])
+        return merged
+
+    return None if tensors is None else tf.nest.map_structure(merge, tensors)
+
+
+def loss_weights(loss, query_mask, sample_weight):
+    """Return the weights of queries `[T, Q]` in a loss, or `None`.
+
+    Padding weighs nothing. Where the loss takes a mean, the real queries of a
+    task weigh as much as those of any other, so that the loss is the mean over
+    tasks of what each would have alone.
+
+    Args:
+        loss: What `compile(loss=)` took.
+        query_mask: `[T, Q]`, true for real queries, or `None` if all are.
+        sample_weight: `[T, Q]`, or `None`.
+    """
+    if query_mask is None:
+        return sample_weight
+    weights = tf.cast(query_mask, keras.config.floatx())
+    if not _takes_sum(loss):
+        weights /= tf.reduce_mean(weights, axis=1, keepdims=True)
+    if sample_weight is not None:
+        weights *= tf.cast(sample_weight, weights.dtype)
+    return weights
+
+
+def _takes_sum(loss):
+    return any(
+        getattr(one, "reduction", None) == "sum"
+        for one in tf.nest.flatten(loss)
+    )
+
+
+def real_queries(query_mask, *tensors):
+    """Return nests of `[T, Q, ...]` as `[n, ...]`, without padding.
+
+    Args:
+        query_mask: `[T, Q]`, true for real queries, or `None` if all are.
+        *tensors: Nests, or `None`, which stays `None`.
+    """
+    if query_mask is None:
+        return [merge_tasks(nest) for nest in tensors]
+    return [
+        nest
+        if nest is None
+        else tf.nest.map_structure(
+            lambda t: tf.boolean_mask(t, query_mask), nest
+        )
+        for nest in tensors
+    ]

@@ -1,0 +1,187 @@
+"""Padded meta-batches give what each episode gives alone, unpadded."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kerasmeta as km
+
+SPEC = km.episodes.EpisodeSpec(
+    ways=(2, 4), shots=(1, 3), queries=(1, 4), unbalanced=True
+)
+
+
+def images():
+    generator = np.random.default_rng(0)
+    y = np.repeat(np.arange(8), 10)
+    x = generator.normal(size=(8, 8, 8, 1))[y]
+    return x + 0.5 * generator.normal(size=x.shape), y
+
+
+def padded(batch_size=4, num_episodes=8):
+    return km.episodes.episodes_from_arrays(
+        *images(), SPEC, batch_size=batch_size, num_episodes=num_episodes
+    )
+
+
+def unpadded(episodes, query_y):
+    """Yield each task of a meta-batch alone, without its padding."""
+    for i in range(len(query_y)):
+        support = episodes["support_mask"][i].numpy()
+        query = episodes["query_mask"][i].numpy()
+        x = {
+            "support_x": episodes["support_x"][i][support][None],
+            "support_y": episodes["support_y"][i][support][None],
+            "query_x": episodes["query_x"][i][query][None],
+        }
+        yield x, query_y[i][query][None]
+
+
+def conv(outputs):
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.BatchNormalization(),  # Of one channel.
+            keras.layers.Conv2D(4, 3, padding="same"),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(outputs),
+        ]
+    )
+
+
+def maml(batch_norm):
+    return km.learners.MAML(
+        conv(4),
+        inner_learning_rate=0.1,
+        inner_steps=2,
+        batch_norm=batch_norm,
+    )
+
+
+LEARNERS = {
+    "ProtoNet": lambda: km.learners.ProtoNet(conv(6)),
+    "MAML-transductive": lambda: maml("transductive"),
+    "MAML-inductive": lambda: maml("inductive"),
+    "MAML-moving": lambda: maml("moving"),
+}
+
+
+@pytest.fixture(params=LEARNERS)
+def learner(request):
+    learner = LEARNERS[request.param]()
+    learner.compile(
+        optimizer=keras.optimizers.SGD(0.1),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return learner
+
+
+def test_episodes_do_vary():
+    batch, query_y = next(iter(padded()))
+    for name in ("support", "query"):
+        sizes = batch[f"{name}_mask"].numpy().sum(axis=1)
+        assert len(set(sizes)) > 1
+    assert query_y.shape == (4, 16)
+
+
+def test_evaluate_is_that_of_the_episodes_one_by_one(learner):
+    logs = learner.evaluate(padded(), return_dict=True, verbose=0)
+    losses, right, count, accuracies = [], 0, 0, []
+    for batch in padded():
+        for x, y in unpadded(*batch):
+            loss, query_pred = learner.meta_loss(x, y, training=False)
+            hits = np.argmax(query_pred[0], axis=-1) == y[0].numpy()
+            losses.append(float(loss))
+            accuracies.append(hits.mean())
+            right, count = right + hits.sum(), count + len(hits)
+    assert logs["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert logs["accuracy"] == pytest.approx(right / count, rel=1e-6)
+    width = 1.96 * np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))
+    assert logs["accuracy_ci95"] == pytest.approx(width, rel=1e-3)
+
+
+def test_gradients_are_the_mean_of_those_of_the_episodes(learner):
+    if isinstance(learner, km.learners.ProtoNet):
+        # In training its batch statistics are those of the whole meta-batch.
+        learner.backbone.trainable = True
+        for layer in learner.backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+    batch, query_y = next(iter(padded()))
+    loss, _, together = learner.meta_gradients(batch, query_y)
+    alone = [learner.meta_gradients(x, y) for x, y in unpadded(batch, query_y)]
+    assert float(loss) == pytest.approx(
+        np.mean([float(one[0]) for one in alone]), rel=1e-5
+    )
+    mean = [np.mean(g, axis=0) for g in zip(*[one[2] for one in alone])]
+    error = sum(np.sum((a - b) ** 2) for a, b in zip(together, mean))
+    size = sum(np.sum(b**2) for b in mean)
+    assert np.sqrt(error / size) < 1e-4
+
+
+def test_padding_is_never_read(learner):
+    batch, query_y = next(iter(padded()))
+    loss, _, gradients = learner.meta_gradients(batch, query_y)
+    for name in ("support", "query"):
+        real = batch[f"{name}_mask"][..., None, None, None]
+        batch[f"{name}_x"] = tf.where(real, batch[f"{name}_x"], 100.0)
+    other, _, changed = learner.meta_gradients(batch, query_y)
+    assert float(other) == pytest.approx(float(loss), rel=1e-4)
+    for a, b in zip(changed, gradients):
+        np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-4)
+
+
+def test_fit_traces_once(learner):
+    learner.fit(padded(), epochs=2, verbose=0)
+    assert learner.train_function is not None
+    traces = []
+    step = learner.train_step
+
+    def counted(data):
+        traces.append(1)
+        return step(data)
+
+    learner.train_step = counted
+    learner.make_train_function(force=True)
+    learner.fit(padded(num_episodes=12), verbose=0)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
+def test_other_reductions(reduction):
+    learner = maml("moving")
+    learner.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction=reduction
+        )
+    )
+    batch, query_y = next(iter(padded()))
+    loss, _ = learner.meta_loss(batch, query_y, training=False)
+    alone = [
+        float(learner.meta_loss(x, y, training=False)[0])
+        for x, y in unpadded(batch, query_y)
+    ]
+    combine = np.sum if reduction == "sum" else np.mean
+    assert float(loss) == pytest.approx(combine(alone), rel=1e-5)
+
+
+def test_sample_weights_go_on_top():
+    learner = maml("moving")
+    learner.compile(loss="sparse_categorical_crossentropy")
+    batch, query_y = next(iter(padded()))
+    halves = tf.fill(query_y.shape, 0.5)
+    plain, _ = learner.meta_loss(batch, query_y, training=False)
+    half, _ = learner.meta_loss(batch, query_y, halves, training=False)
+    assert float(half) == pytest.approx(0.5 * float(plain), rel=1e-5)
+
+
+def test_a_class_without_support_is_never_predicted():
+    learner = km.learners.ProtoNet(conv(6), ways=4)
+    x, y = images()
+    model = learner.adapted_model(x[:20], y[:20])  # Classes 0 and 1.
+    predicted = model.predict(x, verbose=0).argmax(axis=-1)
+    assert set(predicted) == {0, 1}
