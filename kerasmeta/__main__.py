@@ -20,7 +20,7 @@ from kerasmeta.visualization import plot_episode
 SCRIPT = pathlib.Path(__file__).parent / "export" / "adapt_saved_model.py"
 TITLES = {"proto_net": "Prototypical networks", "maml": "MAML"}
 # About two minutes of training on two cores.
-STEPS = {"proto_net": 600, "maml": 200}
+STEPS = {"proto_net": 600, "maml": 1200}
 
 
 def integer(minimum, maximum=2**31 - 1):
@@ -97,7 +97,9 @@ def make_learner(options):
         backbone = km.backbones.conv4((28, 28, 1), filters=32)
         learner = km.learners.ProtoNet(backbone)
     else:
-        network = km.backbones.conv4((28, 28, 1), options.ways, filters=32)
+        network = km.backbones.conv4(
+            (28, 28, 1), options.ways, filters=32, downsampling="stride"
+        )
         learner = km.learners.MAML(
             network, inner_learning_rate=0.4, inner_steps=3
         )

@@ -1,12 +1,22 @@
 """Episodes: how tasks are drawn from data. Nothing here knows a learner."""
 
 from kerasmeta.episodes.arrays import episodes_from_arrays
+from kerasmeta.episodes.audio import episodes_from_waveforms
+from kerasmeta.episodes.audio_directory import audio_episodes_from_directory
 from kerasmeta.episodes.audit import Audit
 from kerasmeta.episodes.audit import audit
 from kerasmeta.episodes.curriculum import Curriculum
 from kerasmeta.episodes.episode_spec import EpisodeSpec
+from kerasmeta.episodes.image_directory import image_episodes_from_directory
 from kerasmeta.episodes.manifest import Manifest
 from kerasmeta.episodes.manifest import manifest
+from kerasmeta.episodes.many_tables import episodes_from_tables
 from kerasmeta.episodes.mixture import mix_episodes
 from kerasmeta.episodes.pipeline import episodes_from_function
+from kerasmeta.episodes.ratings import episodes_from_ratings
 from kerasmeta.episodes.split_classes import split_classes
+from kerasmeta.episodes.table_encoder import table_encoder
+from kerasmeta.episodes.tables import episodes_from_table
+from kerasmeta.episodes.text import episodes_from_text
+from kerasmeta.episodes.text_file import text_episodes_from_file
+from kerasmeta.episodes.tfds import episodes_from_tfds

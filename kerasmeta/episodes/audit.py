@@ -42,7 +42,8 @@ class Audit:
     def __str__(self):
         (a, n), (b, m) = self.sizes["train"], self.sizes["test"]
         lines = [
-            f"train: {a} classes, {n} examples; test: {b} classes, {m} examples",
+            f"train: {a} classes, {n} examples",
+            f"test: {b} classes, {m} examples",
             _line("classes on both sides", self.shared_classes),
             _line("examples of the test that training has", self.duplicates),
         ]

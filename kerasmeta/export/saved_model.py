@@ -21,10 +21,14 @@ def export_learner(learner, filepath, episodes=None):
             "`fit` or `evaluate` first, or pass `episodes=`, a dataset or a "
             "meta-batch."
         )
-    specs = tf.nest.map_structure(_parse, signature)
+    specs = _parse(signature)
     module = tf.Module()
     # Keras' variables hide the ones that TensorFlow has to save.
     module.learner_variables = [v.value for v in learner.variables]
+    # Nor does it find the tables of lookup layers, such as of words.
+    resource = tf.saved_model.experimental.TrackableResource
+    parts = tf.train.TrackableView(learner).descendants()
+    module.tables = [part for part in parts if isinstance(part, resource)]
 
     def adapt(support_x, support_y):
         return flatten_names(learner.adapt(support_x, support_y))
@@ -112,6 +116,12 @@ def _signature(function, specs):
 
 
 def _parse(description):
+    # Keras tracks the dictionaries of an attribute, and networks that take
+    # one would warn that theirs is another.
+    if isinstance(description, dict):
+        return {name: _parse(part) for name, part in description.items()}
+    if isinstance(description, (list, tuple)):
+        return tuple(map(_parse, description))
     dtype, *shape = description.split(":")
     sizes = [None if size == "None" else int(size) for size in shape]
     return tf.TensorSpec([None, *sizes], dtype)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.layers import Impute
 from kerasmeta.ops import task_at
 
 _KEYS = ("support_x", "support_y", "query_x")
@@ -31,8 +32,8 @@ def check_episodes(learner, data):
     spec = getattr(data, "episode_spec", None)
     for batch in data.take(1):
         x, query_y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        _check_values("support_x", x["support_x"])
-        _check_values("query_x", x["query_x"])
+        _check_values(learner, "support_x", x["support_x"])
+        _check_values(learner, "query_x", x["query_x"])
         learner.check_task(
             task_at(x["support_x"], 0),
             _merge_tasks(x["support_y"]),
@@ -104,13 +105,18 @@ def check_classes(support_y, query_y=None, ways=None):
         )
 
 
-def _check_values(name, values):
+def _check_values(learner, name, values):
+    imputes = any(isinstance(v, Impute) for v in learner._flatten_layers())
     for value in tf.nest.flatten(values):
-        if value.dtype.is_floating and not np.isfinite(value).all():
-            raise ValueError(
-                f"`{name}` holds NaN or infinity. Impute or remove such "
-                "examples before you make episodes."
-            )
+        if not value.dtype.is_floating or np.isfinite(value).all():
+            continue
+        if imputes and not np.isinf(value).any():
+            continue
+        raise ValueError(
+            f"`{name}` holds NaN or infinity. Impute or remove such examples "
+            "before you make episodes, or begin the network with "
+            "`kerasmeta.layers.Impute`, which takes NaN."
+        )
 
 
 def check_support(learner, support_x, support_y):
@@ -127,7 +133,7 @@ def check_support(learner, support_x, support_y):
             "A support set must have at least one example, and as many labels "
             f"as examples. Received: {sizes} examples and labels"
         )
-    _check_values("support_x", support_x)
+    _check_values(learner, "support_x", support_x)
     learner.check_task(support_x, support_y)
     return support_x, support_y
 

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.vocabularies import copy_vocabularies
+
 
 class NetworkState:
     """Calls a network with given values in place of its variables.
@@ -144,4 +146,5 @@ class NetworkState:
             copy._flatten_layers(), network._flatten_layers()
         ):
             layer.trainable = own.trainable
+        copy_vocabularies(network, copy)
         return copy

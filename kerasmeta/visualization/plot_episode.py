@@ -2,30 +2,59 @@
 
 import numpy as np
 
-from kerasmeta.visualization import drawings
+from kerasmeta.visualization.curve_drawing import draw_curve
+from kerasmeta.visualization.episode_kind import episode_kind
+from kerasmeta.visualization.image_drawing import draw_images
+from kerasmeta.visualization.image_drawing import draw_spectrograms
+from kerasmeta.visualization.one_task import one_task
+from kerasmeta.visualization.text_drawing import draw_texts
+
+_DRAWINGS = {
+    "images": draw_images,
+    "spectrogram": draw_spectrograms,
+    "text": draw_texts,
+    "curve": draw_curve,
+}
 
 
-def plot_episode(episodes, query_y, predictions=None, task=0, path=None):
+def plot_episode(
+    episodes,
+    query_y,
+    predictions=None,
+    task=0,
+    path=None,
+    kind="auto",
+    decode=None,
+):
     """Draw one task: its support set, its queries and their predictions.
 
-    Use it to see what a learner is asked, and where it fails. Image episodes
-    become a grid with one row a class: on the left the support examples, on
-    the right the queries, marked right or wrong. Regression episodes with one
-    feature become curves over it. Neither a display nor the global state of
-    `matplotlib.pyplot` is touched. In a notebook, run `%matplotlib inline`
-    once to see the returned figure.
+    Use it to see what a learner is asked, and where it fails. Episodes of
+    images or spectrograms become a grid with one row a class: on the left the
+    support examples, on the right the queries, marked right or wrong. Texts
+    become lines in the same order. Regression episodes with one feature become
+    curves over it. Padding, where the masks are false, is not drawn. Neither a
+    display nor the global state of `matplotlib.pyplot` is touched. In a
+    notebook, run `%matplotlib inline` once to see the returned figure.
 
     Args:
         episodes: Dictionary of a meta-batch with `"support_x"`, `"support_y"`
-            and `"query_x"`. Images are `[T, S, height, width, channels]` with
-            1, 3 or 4 channels and integer labels `[T, S]`; regression tasks
-            are `[T, S, 1]` with targets of the same size.
+            and `"query_x"`, and maybe masks. Images are `[T, S, height, width,
+            channels]` with 1, 3 or 4 channels, spectrograms `[T, S, frames,
+            bands]`, texts strings `[T, S]` or anything that `decode` takes,
+            all with integer labels `[T, S]`; regression tasks are `[T, S, 1]`
+            with targets of the same size.
         query_y: True labels or targets of the queries, `[T, Q]` or
             `[T, Q, 1]`.
         predictions: What `learner.predict(episodes)` returned, `[T, Q, N]`
             class scores or `[T, Q, 1]` targets, or `None` to leave them out.
         task: Which task of the meta-batch to draw, from 0.
         path: File to write, such as `"episode.png"`, or `None` for no file.
+        kind: `"images"`, `"spectrogram"`, `"text"`, `"curve"`, or `"auto"` to
+            tell from the shapes. Give it where they mislead: grayscale images
+            without an axis of channels are taken for spectrograms, and
+            spectrograms with an axis of one channel for images.
+        decode: Function from one example, such as an array of token ids, to
+            the text to draw.
 
     Returns:
         The `matplotlib.figure.Figure`.
@@ -45,8 +74,11 @@ def plot_episode(episodes, query_y, predictions=None, task=0, path=None):
     >>> type(figure).__name__
     'Figure'
     """
-    data = _one_task(episodes, query_y, predictions, task)
-    is_image = _check_kind(data)
+    data = one_task(episodes, query_y, predictions, task)
+    kind = episode_kind(data, kind, decode is not None)
+    if kind == "text":
+        for key in ("support_x", "query_x"):
+            data[key] = _as_texts(data[key], decode)
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -57,88 +89,25 @@ def plot_episode(episodes, query_y, predictions=None, task=0, path=None):
         ) from error
     figure = Figure(facecolor="white")
     FigureCanvasAgg(figure)
-    draw = drawings.draw_images if is_image else drawings.draw_curve
-    draw(figure, data)
+    _DRAWINGS[kind](figure, data)
     if path is not None:
         figure.savefig(path, dpi=160)
     return figure
 
 
-def _one_task(episodes, query_y, predictions, task):
-    """Return the arrays of one task, or say what does not fit."""
-    keys = ("support_x", "support_y", "query_x")
-    if not isinstance(episodes, dict) or not set(keys) <= set(episodes):
-        received = (
-            sorted(episodes) if isinstance(episodes, dict) else type(episodes)
-        )
-        raise ValueError(
-            '`episodes` must be a dictionary with "support_x", "support_y" '
-            f'and "query_x". Received: episodes={received}. Pass the `x` of '
-            "`x, query_y = next(iter(dataset))`."
-        )
-    nested = [key for key in keys if isinstance(episodes[key], (dict, tuple))]
-    if nested:
-        raise ValueError(
-            "`plot_episode` draws networks with a single input. Received: "
-            f"nested {', '.join(nested)}. Pass the part that is an image."
-        )
-    data = {key: np.asarray(episodes[key]) for key in keys}
-    data["query_y"] = np.asarray(query_y)
-    if predictions is not None:
-        data["predictions"] = np.asarray(predictions)
-    if episodes.get("support_mask") is not None:
-        data["mask"] = np.asarray(episodes["support_mask"])
-    tasks = len(data["support_x"])
-    if not 0 <= task < tasks:
-        raise ValueError(
-            f"`task` must be at least 0 and less than {tasks}, the number of "
-            f"tasks in `episodes`. Received: task={task}"
-        )
-    for first, second in [
-        ("support_x", "support_y"),
-        ("query_x", "query_y"),
-        ("query_y", "predictions"),
-    ]:
-        if second in data and data[first].shape[:2] != data[second].shape[:2]:
-            raise ValueError(
-                f"`{first}` and `{second}` must have the same number of tasks "
-                "and examples, their first two axes. Received: "
-                f"{first} of shape {data[first].shape}, "
-                f"{second} of shape {data[second].shape}"
-            )
-    data = {key: value[task] for key, value in data.items()}
-    mask = data.pop("mask", None)
-    if mask is not None:
-        real = mask.astype(bool)
-        data["support_x"] = data["support_x"][real]
-        data["support_y"] = data["support_y"][real]
-    return data
+def _as_texts(examples, decode):
+    """Return examples as a list of strings."""
+    if decode is None:
+        decode = np.ndarray.item
+    return [_as_text(decode(np.asarray(example))) for example in examples]
 
 
-def _check_kind(data):
-    """Return whether a task is of images, or a `ValueError` if of no kind."""
-    shape, y = data["support_x"].shape, data["support_y"]
-    predicted = data.get("predictions")
-    is_class = y.ndim == 1 and y.dtype.kind in "iu"
-    if len(shape) == 4 and shape[-1] in (1, 3, 4) and is_class:
-        if predicted is not None and (
-            predicted.ndim != 2 or predicted.shape[-1] < 2
-        ):
-            raise ValueError(
-                "`predictions` for images must hold a score for each class, "
-                "`[T, Q, ways]`. Received, for one task: predictions of shape "
-                f"{predicted.shape}. Pass what `learner.predict` returned."
-            )
-        return True
-    is_curve = len(shape) == 2 and shape[-1] == 1 and y.dtype.kind == "f"
-    targets = [y, data["query_y"]] + ([] if predicted is None else [predicted])
-    if is_curve and all(t.shape in {(len(t),), (len(t), 1)} for t in targets):
-        return False
-    raise ValueError(
-        "`plot_episode` draws images, `[T, S, height, width, channels]` with "
-        "1, 3 or 4 channels and integer labels `[T, S]`, and regression on "
-        "one feature, `[T, S, 1]` with float targets. Received, for one task: "
-        f"support_x of shape {shape}, support_y of shape {y.shape} and dtype "
-        f"{y.dtype}, query_y of shape {data['query_y'].shape}. Reshape the "
-        "examples to images, or choose one feature."
-    )
+def _as_text(value):
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if not isinstance(value, str):
+        raise ValueError(
+            "`decode` must return a string. "
+            f"Received: {value!r} of type {type(value).__name__}"
+        )
+    return value

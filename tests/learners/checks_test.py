@@ -31,7 +31,7 @@ def dataset(**changes):
 
 BAD = {
     "no query": (dataset(query_x=None), r"Received: x=\['support_x'"),
-    "extra part": (dataset(query_mask=LABELS), "query_mask"),
+    "extra part": (dataset(query_ids=LABELS), "query_ids"),
     "not a tuple": (
         dataset().map(lambda x, y: x["query_x"]),
         "Received elements of",

@@ -2,6 +2,7 @@ import builtins
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kerasmeta as km
 from kerasmeta.visualization import plot_episode
@@ -81,6 +82,19 @@ def test_padding_is_left_out(glyphs):
     assert images(figure) == 5 + 3 * 8
 
 
+def test_padded_queries_are_left_out(glyphs, waves):
+    x, query_y = glyphs
+    mask = np.arange(30)[None] < [[4], [30]]
+    predictions = one_hot(query_y)
+    predictions[0, 4:] = 0
+    figure = plot_episode({**x, "query_mask": mask}, query_y, predictions)
+    assert "Right: 4 of all 4 (100.0%)." in texts(figure)
+    assert images(figure) == 6 + 4
+    x, query_y = waves
+    figure = plot_episode({**x, "query_mask": mask}, query_y, query_y)
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [4, 4, 5]
+
+
 @pytest.mark.parametrize("scale, shift", [(1.0, 0.0), (4.0, -2.0), (0.0, -1.0)])
 def test_images_of_any_scale_are_drawn(glyphs, scale, shift):
     x, query_y = glyphs
@@ -113,6 +127,97 @@ def test_regression_targets_may_be_flat(waves):
     assert "error of the queries 0" in figure.axes[0].get_title(loc="left")
 
 
+SENTENCES = ["dim it", "light\n on", "pay $5 or $6", "buy " * 99]
+TASK = {
+    "support_x": np.array([SENTENCES]),
+    "support_y": np.array([[0, 0, 1, 1]]),
+    "query_x": np.array([["off, please", "owe"]]),
+}
+
+
+def test_texts_are_lines_that_fit():
+    query_y = np.array([[0, 1]])
+    figure = plot_episode(TASK, query_y, one_hot([[0, 0]], 2))
+    found = texts(figure)
+    assert {"dim it", "light on", "pay $5 or $6", "off, please"} <= set(found)
+    assert (found.count("✓"), found.count("✗ 0")) == (1, 1)
+    assert "Right: 1 of all 2 (50.0%)." in found
+    assert "Longer texts end in “…”." in found
+    (cut,) = [text for text in found if text.startswith("buy")]
+    assert cut.endswith("buy…") or cut.endswith("b…") or cut.endswith("bu…")
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    for i, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1
+        # Half a pixel: boxes are rounded outwards.
+        assert not any(box.padded(-0.5).overlaps(b) for b in boxes[:i])
+
+
+@pytest.mark.parametrize("kind", ["strings", "column", "bytes", "tensor"])
+def test_strings_may_be_of_many_kinds(kind):
+    convert = {
+        "strings": lambda x: np.array(x, dtype=object),
+        "column": lambda x: x[..., None],
+        "bytes": np.char.encode,
+        "tensor": tf.constant,
+    }[kind]
+    x = {**TASK, **{k: convert(TASK[k]) for k in ("support_x", "query_x")}}
+    found = texts(plot_episode(x, np.array([[0, 1]])))
+    assert {"dim it", "owe"} <= set(found) and "✓" not in found
+
+
+def test_token_ids_are_decoded_and_padding_is_left_out():
+    words = ["", "[UNK]", "dim", "it", "buy"]
+    x = {
+        "support_x": np.array([[[2, 3, 0], [4, 1, 0], [1, 1, 1]]]),
+        "support_y": np.array([[0, 1, 0]]),
+        "query_x": np.array([[[4, 0, 0], [0, 0, 0]]]),
+        "support_mask": np.array([[True, True, False]]),
+    }
+    figure = plot_episode(
+        x,
+        np.array([[1, 0]]),
+        decode=lambda ids: " ".join(words[i] for i in ids if i),
+    )
+    found = texts(figure)
+    assert {"dim it", "buy [UNK]", "buy", "(no text)"} <= set(found)
+    assert "[UNK] [UNK] [UNK]" not in found
+    with pytest.raises(ValueError, match="must return a string.*int"):
+        plot_episode(x, np.array([[1, 0]]), decode=lambda ids: int(ids[0]))
+    with pytest.raises(ValueError, match="token ids a `decode`"):
+        plot_episode(x, np.array([[1, 0]]))
+
+
+@pytest.mark.parametrize("channels", [(), (1,)])
+def test_spectrograms_lie_on_their_side(channels):
+    support = np.arange(24, dtype="float32").reshape(2, 4, 3) - 30
+    x = {
+        "support_x": support.reshape(1, 2, 4, 3, *channels),
+        "support_y": np.array([[0, 1]]),
+        "query_x": support.reshape(1, 2, 4, 3, *channels) + 12,
+    }
+    kind = "spectrogram" if channels else "auto"
+    figure = plot_episode(x, np.array([[0, 1]]), kind=kind)
+    first = figure.axes[0].images[0]
+    # The last of 3 bands above, the first of 4 frames on the left.
+    expected = (support[0].T[::-1] + 30) / 35
+    np.testing.assert_allclose(first.get_array(), expected, rtol=1e-6)
+    assert first.get_cmap().name == "magma"
+    assert any("low bands are below" in text for text in texts(figure))
+
+
+def test_images_need_no_channels_if_they_are_called_so(glyphs):
+    x, query_y = glyphs
+    flat = {**x, **{k: x[k][..., 0] for k in ("support_x", "query_x")}}
+    gray = plot_episode(flat, query_y, kind="images").axes[0].images
+    expected = plot_episode(x, query_y).axes[0].images
+    for image, other in zip(gray, expected, strict=True):
+        np.testing.assert_array_equal(
+            image.get_array(), np.squeeze(other.get_array())
+        )
+        assert image.get_cmap().name == "gray"
+
+
 def test_what_cannot_be_drawn_is_said(glyphs, waves):
     x, query_y = glyphs
     with pytest.raises(ValueError, match="Received: episodes="):
@@ -131,6 +236,12 @@ def test_what_cannot_be_drawn_is_said(glyphs, waves):
     wide = {**x, "support_x": np.zeros((2, 5, 2), "float32")}
     with pytest.raises(ValueError, match=r"support_x of shape \(5, 2\)"):
         plot_episode(wide, query_y)
+    with pytest.raises(ValueError, match="one of 'auto'.*kind='movie'"):
+        plot_episode(x, query_y, kind="movie")
+    with pytest.raises(ValueError, match="draws images.*one feature"):
+        plot_episode(x, query_y, kind="images")
+    with pytest.raises(ValueError, match=r"query_mask.*shape \(2, 3\)"):
+        plot_episode({**x, "query_mask": np.ones((2, 3), bool)}, query_y)
     with pytest.raises(ValueError, match="nested support_x"):
         plot_episode({**x, "support_x": {"a": x["support_x"]}}, query_y)
 

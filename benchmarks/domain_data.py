@@ -1,0 +1,374 @@
+"""The domains of `domains.py`: data, split into tasks, and a learner."""
+
+import csv
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import kerasmeta as km
+
+Spec = km.episodes.EpisodeSpec
+
+
+@dataclasses.dataclass
+class Domain:
+    """One row of the table."""
+
+    title: str
+    task: str
+    learner: keras.Model
+    train: tf.data.Dataset
+    test: tf.data.Dataset
+    steps: int
+    ways: int = 5
+    unit: str = ""
+    scale: float = 1.0
+    digits: int = 2
+    floor_backbone: keras.Model | None = None
+    floor_test: tf.data.Dataset | None = None
+    rows: tuple | None = None
+    pooled_epochs: int = 20
+
+    def __post_init__(self):
+        self.floor_test = self.floor_test or self.test
+        self.is_classes = self.rows is None
+        self.learner_name = type(self.learner).__name__
+
+
+def proto_net(backbone, steps, rate=2e-3):
+    learner = km.learners.ProtoNet(backbone)
+    learner.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(rate, steps)
+        ),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return learner
+
+
+def maml(network, steps, rate, inner_steps=5, loss="mse"):
+    learner = km.learners.MAML(
+        network, inner_learning_rate=rate, inner_steps=inner_steps
+    )
+    learner.compile(
+        keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(1e-3, steps)
+        ),
+        loss,
+    )
+    return learner
+
+
+def omniglot(folder, episodes):
+    with np.load(folder / "omniglot/omniglot_background_28_u8.npz") as data:
+        x, y = data["images"][..., None], data["char_id"]
+        train = data["alphabet"] < 25
+    make = km.episodes.episodes_from_arrays
+    return Domain(
+        "Omniglot, images",
+        "5-way 1-shot, unseen alphabets",
+        proto_net(km.backbones.conv4((28, 28, 1)), 800),
+        make(x[train], y[train], Spec(20, 1, 5), 1, class_rotations=True),
+        make(x[~train], y[~train], Spec(5, 1, 15), 4, 1, episodes),
+        steps=800,
+    )
+
+
+def clinc150(folder, episodes):
+    with open(folder / "clinc150/data_full.json", encoding="utf-8") as file:
+        data = json.load(file)
+    with open(folder / "clinc150/domains.json", encoding="utf-8") as file:
+        domains = json.load(file)
+    held_out = {
+        intent for name in sorted(domains)[-3:] for intent in domains[name]
+    }
+    rows = np.array(data["train"] + data["val"] + data["test"])
+    texts, intents = rows[:, 0], rows[:, 1]
+    test = np.isin(intents, list(held_out))
+    make = km.episodes.episodes_from_text
+    tf_idf = keras.layers.TextVectorization(output_mode="tf_idf")
+    tf_idf.adapt(texts)
+    words = keras.Input((tf_idf.vocabulary_size(),))
+    frozen = {"seed": 1, "num_episodes": episodes}
+    spec = Spec(5, 1, 15)
+    return Domain(
+        "CLINC150, text",
+        "5-way 1-shot, unseen topics",
+        proto_net(text_backbone(), 800, 5e-3),
+        make(
+            texts[~test], intents[~test], Spec(20, 1, 5), 2, vectorizer=tokens
+        ),
+        make(texts[test], intents[test], spec, vectorizer=tokens, **frozen),
+        steps=800,
+        floor_backbone=keras.Model(
+            words, keras.layers.UnitNormalization()(words)
+        ),
+        floor_test=make(
+            texts[test], intents[test], spec, vectorizer=tf_idf, **frozen
+        ),
+    )
+
+
+def tokens(texts, size=24, buckets=20_000):
+    """Return hashed words `[n, size]`, which need no vocabulary; 0 is none."""
+    words = tf.strings.split(
+        tf.strings.regex_replace(tf.strings.lower(texts), "[^a-z0-9 ]", "")
+    )
+    ids = tf.strings.to_hash_bucket_fast(words, buckets - 1) + 1
+    return ids.to_tensor(0, shape=[None, size])
+
+
+def text_backbone(buckets=20_000):
+    """A bag of words whose weights are learned, and some learned meaning.
+
+    Each word has a fixed random vector, so that words of unseen topics are
+    told apart; common words lose weight in training, as in tf-idf.
+    """
+    ids = keras.Input((24,), dtype="int64")
+    vectors = keras.layers.Embedding(
+        buckets, 1024, embeddings_initializer="random_normal", trainable=False
+    )(ids)
+    meanings = keras.layers.Embedding(
+        buckets, 128, embeddings_initializer="zeros"
+    )(ids)
+    meanings = keras.layers.Dropout(0.3, noise_shape=(None, 24, 1))(meanings)
+    logs = keras.layers.Embedding(buckets, 1, embeddings_initializer="zeros")
+    is_word = keras.ops.cast(ids[..., None] > 0, "float32")
+    weights = keras.ops.exp(logs(ids)) * is_word
+    bag = keras.ops.sum(weights * vectors, axis=1)
+    outputs = keras.layers.Concatenate()(
+        [
+            keras.layers.UnitNormalization()(bag),
+            keras.ops.sum(weights * meanings, axis=1),
+        ]
+    )
+    return keras.Model(ids, 3 * outputs)
+
+
+def fsdd(folder, episodes):
+    with np.load(folder / "fsdd/fsdd_wave_8k_i16.npz") as data:
+        ends = data["offsets"]
+        waves = np.split(data["samples"], ends[1:-1])
+        speaker = data["speaker"]
+        labels = data["digit"] + 10 * speaker
+    test = speaker >= 4
+    log_mel = km.layers.LogMel(
+        8000, frame_length=256, frame_step=128, fft_length=512, mel_bands=40
+    )
+
+    def make(part, *args):
+        chosen = [wave for wave, keep in zip(waves, part) if keep]
+        return km.episodes.episodes_from_waveforms(
+            chosen,
+            labels[part],
+            *args,
+            length=8320,
+            transform=lambda waves: (log_mel(waves)[..., None] + 8) / 4,
+        )
+
+    train = make(~test, Spec(10, 1, 5), 1)
+    frames = train.element_spec[0]["support_x"].shape[2:]
+    return Domain(
+        "Spoken digits, audio",
+        "5-way 1-shot, unseen speakers",
+        proto_net(km.backbones.conv4(tuple(frames), filters=32), 600),
+        train,
+        make(test, Spec(5, 1, 15), 4, 1, episodes),
+        steps=600,
+    )
+
+
+def leaves100(folder, episodes):
+    with np.load(folder / "leaves100/leaves100_features.npz") as data:
+        parts = [data[name] for name in ("margin", "shape", "texture")]
+    x = np.concatenate(parts, axis=-1).reshape(1600, -1)
+    y = np.repeat(np.arange(100), 16)
+    whole = np.isfinite(x).all(axis=1)
+    x, y = x[whole], y[whole]
+    splits = km.episodes.split_classes(y, {"train": 70, "test": 30})
+    train, test = splits["train"], splits["test"]
+    x = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
+    make = km.episodes.episodes_from_arrays
+    return Domain(
+        "Leaves, table of 192 features",
+        "5-way 1-shot, unseen species",
+        proto_net(km.backbones.mlp((192,), 64, units=(256,)), 1000, 1e-3),
+        make(x[train], y[train], Spec(20, 1, 5), 4),
+        make(x[test], y[test], Spec(5, 1, 10), 4, 1, episodes),
+        steps=1000,
+    )
+
+
+def uci_small(folder, episodes):
+    with np.load(folder / "uci_small/uci_small.npz") as data:
+        names = sorted({key.rsplit("__", 1)[0] for key in data})
+        tables = {}
+        for name in names:
+            x, y = data[f"{name}__X"], data[f"{name}__y"]
+            spread = x.std(axis=0)
+            x = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1)
+            # As large as one another, whatever the number of columns.
+            tables[name] = x / np.sqrt(x.shape[1]), y
+    order = np.random.default_rng(0).permutation(len(names))
+    spec = Spec(2, 5, 10, within_groups=True, small_classes="drop")
+    make = km.episodes.episodes_from_tables
+    train = {names[i]: tables[names[i]] for i in order[10:]}
+    test = {names[i]: tables[names[i]] for i in order[:10]}
+    width = max(x.shape[1] for x, _ in tables.values())
+    network = km.backbones.mlp((width,), 2, units=(64, 64))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return Domain(
+        "39 UCI tables",
+        "2-way 5-shot, unseen tables",
+        maml(network, 3000, 0.5, loss=loss),
+        make(train, spec, 16, width=width),
+        make(test, spec, 16, 1, episodes, width=width),
+        steps=3000,
+        ways=2,
+    )
+
+
+def regression(frame, target, group, held_out, spec, learner, **kwargs):
+    """Return train, test and rows of a table whose groups are tasks."""
+    features = kwargs.pop("features")
+    episodes = kwargs.pop("episodes")
+    columns = frame[features]
+    train = ~held_out
+    mean, spread = columns[train].mean(), columns[train].std()
+    center, scale = frame[target][train].mean(), frame[target][train].std()
+    targets = {target: (frame[target] - center) / scale}
+    frame = frame.assign(**((columns - mean) / spread), **targets)
+    arguments = dict(spec=spec, target=target, group=group, features=features)
+    make = km.episodes.episodes_from_table
+    rows = frame[train]
+    return Domain(
+        learner=learner,
+        train=make(rows, batch_size=16, **arguments),
+        test=make(
+            frame[held_out],
+            batch_size=16,
+            seed=1,
+            num_episodes=episodes,
+            **arguments,
+        ),
+        rows=(
+            rows[features].to_numpy("float32"),
+            rows[target].to_numpy("float32")[:, None],
+        ),
+        scale=float(scale),
+        **kwargs,
+    )
+
+
+def read_csv(path):
+    import pandas
+
+    return pandas.read_csv(path)
+
+
+def aus_fertility(folder, episodes):
+    frame = read_csv(folder / "grouped_regression/aus_fertility.csv.gz")
+    # "Australia" is the sum of the others, and would give them away.
+    frame = frame[frame.Region != "Australia"]
+    frame = frame.assign(Age=frame.Age.astype(float))
+    return regression(
+        frame,
+        "Rate",
+        ["Region", "Year"],
+        frame.Year >= 2008,
+        Spec(shots=5, queries=25),
+        maml(km.backbones.mlp((1,), 1, units=(40, 40)), 6000, 0.05),
+        features=["Age"],
+        episodes=episodes,
+        title="Births by age, curves",
+        task="5 points of a curve, unseen years",
+        unit="births per 1,000",
+        steps=6000,
+    )
+
+
+def parkinsons(folder, episodes):
+    frame = read_csv(folder / "grouped_regression/parkinsons_updrs.csv.gz")
+    features = [
+        c
+        for c in frame.columns
+        if c not in ("subject#", "motor_UPDRS", "total_UPDRS")
+    ]
+    return regression(
+        frame,
+        "total_UPDRS",
+        "subject#",
+        frame["subject#"] > 30,
+        Spec(shots=10, queries=40),
+        maml(km.backbones.mlp((len(features),), 1, units=(64, 64)), 3000, 0.05),
+        features=features,
+        episodes=episodes,
+        title="Parkinson's voices",
+        task="10 recordings, unseen patients",
+        unit="UPDRS",
+        steps=3000,
+    )
+
+
+def movielens(folder, episodes):
+    ratings = read_csv(folder / "movielens_small/ratings.csv")
+    movies = genres(folder / "movielens_small/movies.csv")
+    held_out = ratings.userId % 5 == 0
+    known = ratings[~held_out].groupby("movieId").rating.agg(["sum", "count"])
+    center = ratings[~held_out].rating.mean()
+    # How well others like it, shrunk to the mean of all where few rated it.
+    liked = (known["sum"] + 5 * center) / (known["count"] + 5) - center
+    movies = movies.assign(
+        liked=liked.reindex(movies.index).fillna(0.0),
+        seen=np.log1p(known["count"].reindex(movies.index).fillna(0)) / 6,
+    )
+    scale = float(ratings[~held_out].rating.std())
+    ratings = ratings.assign(rating=(ratings.rating - center) / scale)
+    spec = Spec(shots=10, queries=10)
+    make = km.episodes.episodes_from_ratings
+    rows = ratings[~held_out]
+    network = km.backbones.mlp((movies.shape[1],), 1, units=(64, 64))
+    return Domain(
+        "MovieLens, ratings",
+        "10 ratings, unseen users",
+        maml(network, 3000, 0.05),
+        make(rows, spec, 16, item_features=movies),
+        make(ratings[held_out], spec, 16, 1, episodes, item_features=movies),
+        steps=3000,
+        unit="stars",
+        scale=scale,
+        digits=3,
+        rows=(
+            movies.loc[rows.movieId].to_numpy("float32"),
+            rows.rating.to_numpy("float32")[:, None],
+        ),
+        pooled_epochs=3,
+    )
+
+
+def genres(path):
+    """Return a table of zeros and ones, movies by genres."""
+    import pandas
+
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = sorted({g for row in rows for g in row["genres"].split("|")})
+    table = [[g in row["genres"].split("|") for g in names] for row in rows]
+    ids = [int(row["movieId"]) for row in rows]
+    return pandas.DataFrame(table, index=ids, columns=names).astype("float32")
+
+
+DOMAINS = {
+    "omniglot": omniglot,
+    "clinc150": clinc150,
+    "fsdd": fsdd,
+    "leaves100": leaves100,
+    "uci_small": uci_small,
+    "aus_fertility": aus_fertility,
+    "parkinsons": parkinsons,
+    "movielens": movielens,
+}

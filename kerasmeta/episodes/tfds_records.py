@@ -1,0 +1,107 @@
+"""Random access to the examples of a TFDS data set."""
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from kerasmeta.episodes.python_load import python_load
+from kerasmeta.episodes.record_index import RecordIndex
+
+_CHUNK = 256
+
+
+def record_reader(builder, split):
+    """Return a function from example ids to serialized examples.
+
+    Args:
+        builder: TFDS builder whose data are prepared.
+        split: Split as TFDS takes it, such as `"train[:80%]"`.
+
+    Returns:
+        `(read, number of examples)`, where `read` takes an int64 vector and
+        returns a vector of `bytes`.
+
+    Raises:
+        ValueError: If the data are not prepared, or in another format than
+            `tfrecord` and `array_record`.
+    """
+    if not builder.info.splits:
+        raise ValueError(
+            "The data set must be prepared: call "
+            "`builder.download_and_prepare()` first. "
+            f"Received: {builder.info.full_name!r} in {builder.data_dir!r}"
+        )
+    info = builder.info.splits[split]
+    if not info.num_examples:
+        raise ValueError(
+            "The split must hold examples. Choose a larger one. "
+            f"Received: split={split!r} of {builder.info.full_name!r}"
+        )
+    file_format = builder.info.file_format
+    if file_format == tfds.core.FileFormat.TFRECORD:
+        read = RecordIndex(
+            [
+                (part.filename, part.skip, part.take, part.examples_in_shard)
+                for part in info.file_instructions
+            ]
+        ).read
+    elif file_format == tfds.core.FileFormat.ARRAY_RECORD:
+        read = _array_record_reader(builder, split)
+    else:
+        raise ValueError(
+            "Examples can be drawn from data sets in the formats `tfrecord` "
+            "and `array_record`. Prepare it anew, in another folder, with "
+            '`tfds.builder(name, data_dir=, file_format="array_record")`. '
+            f"Received: {builder.info.full_name!r} in {file_format.value!r}"
+        )
+    return read, info.num_examples
+
+
+def _array_record_reader(builder, split):
+    source = builder.as_data_source(
+        split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
+    )
+
+    def read(ids):
+        records = np.empty(len(ids), dtype=object)
+        # Assigned to a slice, `bytes` stay whole.
+        records[:] = source.__getitems__([int(i) for i in ids])
+        return records
+
+    return read
+
+
+def record_loader(read, parse, element_spec):
+    """Return a function that loads examples of ids, in a graph.
+
+    Args:
+        read: Function from ids to serialized examples, as of `record_reader`.
+        parse: Function of a serialized example, that returns a nest of tensors.
+        element_spec: Nest of `tf.TensorSpec` of what `parse` returns.
+    """
+
+    def load(ids):
+        records = python_load(read, ids, tf.string)
+        records.set_shape(ids.shape)
+        return tf.map_fn(parse, records, fn_output_signature=element_spec)
+
+    return load
+
+
+def load_all(load, ids, element_spec):
+    """Load the examples of ids as a nest of arrays."""
+    arrays = tf.nest.map_structure(
+        lambda spec: np.empty(
+            (len(ids), *spec.shape), spec.dtype.as_numpy_dtype
+        ),
+        element_spec,
+    )
+    dataset = tf.data.Dataset.from_tensor_slices(ids).batch(_CHUNK)
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
+    start = 0
+    for chunk in dataset.as_numpy_iterator():
+        leaves = tf.nest.flatten(chunk)
+        for array, leaf in zip(tf.nest.flatten(arrays), leaves):
+            array[start : start + len(leaf)] = leaf
+        start += len(leaf)
+    return arrays

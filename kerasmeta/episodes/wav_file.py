@@ -1,0 +1,32 @@
+"""Reading WAV files."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def read_wav(path):
+    """Read a WAV file of 16-bit PCM.
+
+    Args:
+        path: The file.
+
+    Returns:
+        `(samples, sample_rate)`: an int16 vector, in which several channels
+        are averaged, and an integer.
+    """
+    try:
+        channels, rate = tf.audio.decode_wav(tf.io.read_file(str(path)))
+    except tf.errors.InvalidArgumentError as error:
+        # The names of operations, in brackets, tell a reader nothing.
+        reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
+        raise ValueError(
+            "A WAV file must be whole, and hold 16-bit PCM samples. Convert it "
+            f"first, or remove it. Received: {str(path)!r}, where {reason}"
+        ) from error
+    if not len(channels):
+        raise ValueError(
+            "A WAV file must hold one sample or more. Remove it. "
+            f"Received: {str(path)!r}, which has none"
+        )
+    samples = np.mean(channels.numpy(), axis=1, dtype="float64")
+    return np.rint(samples * 2**15).astype("int16"), int(rate)

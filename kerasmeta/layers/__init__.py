@@ -1,0 +1,5 @@
+"""Layers that networks of several learners and kinds of data share."""
+
+from kerasmeta.layers.impute import Impute
+from kerasmeta.layers.log_mel import LogMel
+from kerasmeta.layers.one_hot_strings import OneHotStrings
