@@ -149,6 +149,16 @@ def text_backbone(buckets=20_000):
     return keras.Model(ids, 3 * outputs)
 
 
+def heard_elsewhere(log_mel, seed):
+    """Shift a recording in time and pitch, and change its loudness."""
+    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    shift = tf.random.stateless_uniform([], seeds[0], 0, 9, "int32")
+    pitch = tf.random.stateless_uniform([], seeds[1], -2, 3, "int32")
+    gain = tf.random.stateless_uniform([], seeds[2], -0.3, 0.3)
+    shifted = tf.roll(log_mel, [shift, pitch], axis=[0, 1])
+    return shifted + gain
+
+
 def fsdd(folder, episodes):
     with np.load(folder / "fsdd/fsdd_wave_8k_i16.npz") as data:
         ends = data["offsets"]
@@ -160,7 +170,7 @@ def fsdd(folder, episodes):
         8000, frame_length=256, frame_step=128, fft_length=512, mel_bands=40
     )
 
-    def make(part, *args):
+    def make(part, *args, **options):
         chosen = [wave for wave, keep in zip(waves, part) if keep]
         return km.episodes.episodes_from_waveforms(
             chosen,
@@ -168,17 +178,24 @@ def fsdd(folder, episodes):
             *args,
             length=8320,
             transform=lambda waves: (log_mel(waves)[..., None] + 8) / 4,
+            **options,
         )
 
-    train = make(~test, Spec(10, 1, 5), 1)
+    train = make(
+        ~test,
+        Spec(10, 1, 5),
+        1,
+        augment_support=heard_elsewhere,
+        augment_query=heard_elsewhere,
+    )
     frames = train.element_spec[0]["support_x"].shape[2:]
     return Domain(
         "Spoken digits, audio",
         "5-way 1-shot, unseen speakers",
-        proto_net(km.backbones.conv4(tuple(frames), filters=32), 600),
+        proto_net(km.backbones.conv4(tuple(frames), filters=32), 1200),
         train,
         make(test, Spec(5, 1, 15), 4, 1, episodes),
-        steps=600,
+        steps=1200,
     )
 
 
@@ -219,15 +236,16 @@ def uci_small(folder, episodes):
     train = {names[i]: tables[names[i]] for i in order[10:]}
     test = {names[i]: tables[names[i]] for i in order[:10]}
     width = max(x.shape[1] for x, _ in tables.values())
-    network = km.backbones.mlp((width,), 2, units=(64, 64))
+    # Columns of unrelated tables have nothing in common for deeper layers.
+    network = km.backbones.mlp((width,), 2, units=())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return Domain(
         "39 UCI tables",
         "2-way 5-shot, unseen tables",
-        maml(network, 3000, 0.5, loss=loss),
+        maml(network, 1500, 2.0, inner_steps=10, loss=loss),
         make(train, spec, 16, width=width),
         make(test, spec, 16, 1, episodes, width=width),
-        steps=3000,
+        steps=1500,
         ways=2,
     )
 

@@ -51,9 +51,10 @@ def interval(values, is_classes, scale):
     mean = values.mean()
     width = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
     if is_classes:
-        return 100 * mean, 100 * width
-    root = np.sqrt(mean)
-    return scale * root, scale * width / (2 * root)  # By the delta method.
+        return 100 * float(mean), 100 * float(width)
+    root = float(np.sqrt(mean))
+    # By the delta method.
+    return scale * root, scale * float(width) / (2 * root)
 
 
 def support_mean(x):

@@ -7,6 +7,7 @@ from kerasmeta.episodes.array_checks import check_arrays
 from kerasmeta.episodes.array_checks import check_finite
 from kerasmeta.episodes.array_checks import check_labels
 from kerasmeta.episodes.class_index import ClassIndex
+from kerasmeta.episodes.python_load import python_load
 from kerasmeta.episodes.source import Source
 
 
@@ -70,7 +71,7 @@ def _memmap_loader(array):
         return examples
 
     def load(ids):
-        examples = tf.numpy_function(read, [ids], dtype, stateful=False)
+        examples = python_load(read, ids, dtype)
         examples.set_shape([*ids.shape, *array.shape[1:]])
         return as_example(examples)
 

@@ -20,8 +20,8 @@ class TaskIntervals(keras.metrics.Metric):
 
     `1.96 * std(v) / sqrt(number of tasks)`, with `std` over `n - 1`.
 
-    It is NaN until there are two tasks. Learners own one; you meet it as the
-    `NAME_ci95` of `evaluate`.
+    It is NaN until there are two tasks. Metrics whose result is a vector have
+    none. Learners own one; you meet it as the `NAME_ci95` of `evaluate`.
 
     Example:
 
@@ -74,12 +74,12 @@ class TaskIntervals(keras.metrics.Metric):
                 )
             state = metrics.stateless_reset_state()
             state = metrics.stateless_update_state(state, **_named(task))
-            return metrics.stateless_result(state)
+            return _scalars(metrics.stateless_result(state))
 
         first = tf.nest.flatten(y_pred)[0]
         if first.shape[0] is None:
             dtype = keras.config.floatx()
-            names = list(metrics.stateless_result(metrics.variables))
+            names = list(_scalars(metrics.stateless_result(metrics.variables)))
             values = tf.map_fn(
                 one_task,
                 tasks,
@@ -97,6 +97,15 @@ class TaskIntervals(keras.metrics.Metric):
             f"{name}_ci95": _half_width(sums)
             for name, sums in self._sums.items()
         }
+
+
+def _scalars(results):
+    """Return the results that are one number; others have no interval."""
+    return {
+        name: value
+        for name, value in results.items()
+        if tf.convert_to_tensor(value).shape.rank == 0
+    }
 
 
 def _named(task):

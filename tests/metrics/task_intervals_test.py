@@ -83,3 +83,20 @@ def test_evaluate_gives_one_value_a_task(num_episodes, batch_size, weighted):
     assert values == pytest.approx(
         [logs["loss"], logs["accuracy"], logs["accuracy_ci95"]]
     )
+
+
+@pytest.mark.parametrize("num_episodes", [4, 5])  # Static and dynamic tasks.
+def test_vectors_have_no_interval(num_episodes):
+    scores = GENERATOR.uniform(size=(num_episodes, 6, 3)).astype("float32")
+    labels = np.eye(3, dtype="float32")[
+        GENERATOR.integers(0, 3, size=(num_episodes, 6))
+    ]
+    x = {"support_x": scores, "support_y": labels, "query_x": scores}
+    data = tf.data.Dataset.from_tensor_slices((x, labels)).batch(4)
+    learner = Constant()
+    metrics = ["accuracy", keras.metrics.F1Score(average=None)]
+    learner.compile(loss="mse", metrics=metrics)
+    logs = learner.evaluate(data, return_dict=True, verbose=0)
+    assert logs["f1_score"].shape == (3,)
+    assert "f1_score_ci95" not in logs
+    assert logs["accuracy_ci95"] > 0
