@@ -8,7 +8,7 @@ from kerasmeta.episodes.source import load_nested
 from kerasmeta.utils import check_seed
 
 # Random numbers drawn at a time, so that they stay small in memory.
-_MOST_KEYS = 2**20
+_MOST_KEYS = 2**18
 
 
 class EpisodeStream:

@@ -1,10 +1,14 @@
 """The road from episode indices to a `tf.data.Dataset` of meta-batches."""
 
+import math
+
 import tensorflow as tf
 
 from kerasmeta.episodes.episode_stream import EpisodeStream
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_seed
+
+_MOST_BUFFERED = 2**26
 
 
 def source_episodes(
@@ -64,7 +68,8 @@ def stream_dataset(
     dataset = dataset.rebatch(**options)
     dataset = dataset.map(stream.load, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
-    dataset = dataset.prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.prefetch(_buffer_size(dataset.element_spec))
+    dataset = dataset.with_options(_options())
     # `fit` uses the spec to tell a head of the wrong width before it trains.
     dataset.episode_spec = stream.spec
     dataset.episode_stream = stream
@@ -156,6 +161,29 @@ def batch_options(batch_size, num_episodes, shard=(0, 1)):
         "batch_size": batch_size,
         "drop_remainder": not mine or mine % batch_size == 0,
     }
+
+
+def _options():
+    """Return options that hold the arrays of a source once.
+
+    The graph rewriter would copy all that the functions of a dataset capture,
+    for every iterator.
+    """
+    options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False
+    return options
+
+
+def _buffer_size(element_spec):
+    """Return how many meta-batches to keep ready, of at most 64 MB.
+
+    An automatic buffer grows to hundreds of them.
+    """
+    num_bytes = sum(
+        max(1, spec.dtype.size) * math.prod(n or 1 for n in spec.shape)
+        for spec in tf.nest.flatten(element_spec)
+    )
+    return max(2, min(16, _MOST_BUFFERED // num_bytes))
 
 
 def _num_batches(indices, options):
