@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 import kerasmeta as km
-from kerasmeta.episodes.audio import episodes_from_waveforms
+from kerasmeta.episodes.audio.waveforms import episodes_from_waveforms
 from kerasmeta.episodes.episode_spec import EpisodeSpec
 from kerasmeta.layers.log_mel import LogMel
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kerasmeta.episodes.episode_spec import EpisodeSpec
-from kerasmeta.episodes.tfds import episodes_from_tfds
+from kerasmeta.episodes.tfds.builder import episodes_from_tfds
 
 SPEC = EpisodeSpec(ways=3, shots=1, queries=2)
 FORMATS = ("tfrecord", "array_record")

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import kerasmeta as km
 from kerasmeta.episodes import EpisodeSpec
-from kerasmeta.episodes.ratings import episodes_from_ratings
+from kerasmeta.episodes.tables.ratings import episodes_from_ratings
 
 SPEC = EpisodeSpec(shots=2, queries=3)
 SMALL = pd.DataFrame(

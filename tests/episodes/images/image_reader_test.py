@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasmeta.episodes.image_reader import ImageReader
+from kerasmeta.episodes.images.image_reader import ImageReader
 
 IMAGES = np.random.default_rng(0).integers(256, size=(3, 8, 8, 3))
 

@@ -1,7 +1,7 @@
 """Episodes from labelled texts."""
 
 from kerasmeta.episodes.pipeline import source_episodes
-from kerasmeta.episodes.text_source import text_source
+from kerasmeta.episodes.text.text_source import text_source
 
 
 def episodes_from_text(

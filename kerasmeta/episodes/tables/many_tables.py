@@ -4,8 +4,8 @@ import numpy as np
 
 from kerasmeta.episodes.array_checks import check_labels
 from kerasmeta.episodes.array_source import array_source
-from kerasmeta.episodes.frames import check_cells
 from kerasmeta.episodes.pipeline import source_episodes
+from kerasmeta.episodes.tables.frames import check_cells
 from kerasmeta.utils import check_positive_int
 
 

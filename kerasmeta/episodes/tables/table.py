@@ -7,13 +7,13 @@ from kerasmeta.episodes.array_checks import check_arrays
 from kerasmeta.episodes.array_checks import check_labels
 from kerasmeta.episodes.array_source import array_loader
 from kerasmeta.episodes.class_index import ClassIndex
-from kerasmeta.episodes.frames import as_frame
-from kerasmeta.episodes.frames import check_columns
-from kerasmeta.episodes.frames import keys
-from kerasmeta.episodes.frames import numbers
-from kerasmeta.episodes.frames import strings
 from kerasmeta.episodes.pipeline import source_episodes
 from kerasmeta.episodes.source import Source
+from kerasmeta.episodes.tables.frames import as_frame
+from kerasmeta.episodes.tables.frames import check_columns
+from kerasmeta.episodes.tables.frames import keys
+from kerasmeta.episodes.tables.frames import numbers
+from kerasmeta.episodes.tables.frames import strings
 
 _REMEDY = (
     "For gaps and strings, pass `encoder=km.episodes.table_encoder(...)`, or "

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from kerasmeta.episodes.episode_spec import EpisodeSpec
-from kerasmeta.episodes.text import episodes_from_text
-from kerasmeta.episodes.text_file import text_episodes_from_file
+from kerasmeta.episodes.text.text_file import text_episodes_from_file
+from kerasmeta.episodes.text.texts import episodes_from_text
 
 SPEC = EpisodeSpec(ways=2, shots=1, queries=1)
 TEXTS = [

@@ -3,11 +3,11 @@
 import tensorflow_datasets as tfds
 
 from kerasmeta.episodes.cache_limit import cache_limit
-from kerasmeta.episodes.image_size import INTERPOLATIONS
-from kerasmeta.episodes.image_size import check_image_size
+from kerasmeta.episodes.images.image_size import INTERPOLATIONS
+from kerasmeta.episodes.images.image_size import check_image_size
 from kerasmeta.episodes.pipeline import source_episodes
 from kerasmeta.episodes.rotations import with_rotations
-from kerasmeta.episodes.tfds_source import tfds_source
+from kerasmeta.episodes.tfds.tfds_source import tfds_source
 from kerasmeta.utils import check_choice
 
 

@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 
-from kerasmeta.episodes.column_selection import best_columns
-from kerasmeta.episodes.encoder_model import encoder_model
-from kerasmeta.episodes.frames import as_frame
-from kerasmeta.episodes.frames import check_columns
-from kerasmeta.episodes.frames import is_number
-from kerasmeta.episodes.frames import keys
-from kerasmeta.episodes.frames import numbers
-from kerasmeta.episodes.frames import strings
+from kerasmeta.episodes.tables.column_selection import best_columns
+from kerasmeta.episodes.tables.encoder_model import encoder_model
+from kerasmeta.episodes.tables.frames import as_frame
+from kerasmeta.episodes.tables.frames import check_columns
+from kerasmeta.episodes.tables.frames import is_number
+from kerasmeta.episodes.tables.frames import keys
+from kerasmeta.episodes.tables.frames import numbers
+from kerasmeta.episodes.tables.frames import strings
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
 

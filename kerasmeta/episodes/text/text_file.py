@@ -2,9 +2,9 @@
 
 from kerasmeta.episodes.class_filter import keep_classes
 from kerasmeta.episodes.pipeline import source_episodes
-from kerasmeta.episodes.text_rows import check_label_rows
-from kerasmeta.episodes.text_rows import read_text_rows
-from kerasmeta.episodes.text_source import text_source
+from kerasmeta.episodes.text.text_rows import check_label_rows
+from kerasmeta.episodes.text.text_rows import read_text_rows
+from kerasmeta.episodes.text.text_source import text_source
 
 
 def text_episodes_from_file(

@@ -12,8 +12,8 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.preprocessing import StandardScaler
 
 import kerasmeta as km
-from kerasmeta.episodes.table_encoder import table_encoder
-from kerasmeta.episodes.tables import episodes_from_table
+from kerasmeta.episodes.tables.table import episodes_from_table
+from kerasmeta.episodes.tables.table_encoder import table_encoder
 
 RNG = np.random.default_rng(0)
 NUMBERS = ["age", "dose"]

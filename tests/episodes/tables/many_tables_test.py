@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kerasmeta.episodes import EpisodeSpec
-from kerasmeta.episodes.many_tables import episodes_from_tables
+from kerasmeta.episodes.tables.many_tables import episodes_from_tables
 
 SPEC = EpisodeSpec(ways=2, shots=3, queries=4, within_groups=True)
 X, Y = np.arange(60.0).reshape(20, 3), np.arange(20) % 2

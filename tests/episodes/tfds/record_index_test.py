@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasmeta.episodes.record_index import RecordIndex
+from kerasmeta.episodes.tfds.record_index import RecordIndex
 
 RECORDS = [b"first", b"", b"third\0\0", b"x" * 100_000, b"last"]
 

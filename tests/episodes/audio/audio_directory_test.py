@@ -3,8 +3,10 @@ import wave
 import numpy as np
 import pytest
 
-from kerasmeta.episodes.audio import episodes_from_waveforms
-from kerasmeta.episodes.audio_directory import audio_episodes_from_directory
+from kerasmeta.episodes.audio.audio_directory import (
+    audio_episodes_from_directory,
+)
+from kerasmeta.episodes.audio.waveforms import episodes_from_waveforms
 from kerasmeta.episodes.episode_spec import EpisodeSpec
 from kerasmeta.layers.log_mel import LogMel
 

@@ -9,12 +9,12 @@ from kerasmeta.episodes.array_source import as_example
 from kerasmeta.episodes.class_filter import keep_classes
 from kerasmeta.episodes.class_index import ClassIndex
 from kerasmeta.episodes.source import Source
-from kerasmeta.episodes.tfds_features import FeatureParser
-from kerasmeta.episodes.tfds_labels import class_names
-from kerasmeta.episodes.tfds_labels import label_names
-from kerasmeta.episodes.tfds_records import load_all
-from kerasmeta.episodes.tfds_records import record_loader
-from kerasmeta.episodes.tfds_records import record_reader
+from kerasmeta.episodes.tfds.tfds_features import FeatureParser
+from kerasmeta.episodes.tfds.tfds_labels import class_names
+from kerasmeta.episodes.tfds.tfds_labels import label_names
+from kerasmeta.episodes.tfds.tfds_records import load_all
+from kerasmeta.episodes.tfds.tfds_records import record_loader
+from kerasmeta.episodes.tfds.tfds_records import record_reader
 
 
 def tfds_source(

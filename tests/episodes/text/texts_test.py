@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import kerasmeta as km
 from kerasmeta.episodes.episode_spec import EpisodeSpec
-from kerasmeta.episodes.text import episodes_from_text
+from kerasmeta.episodes.text.texts import episodes_from_text
 
 VERBS = ["dim", "buy", "play", "call"]
 TEXTS = [f"{verb} the {i} thing" for verb in VERBS for i in "123456"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from kerasmeta.episodes import EpisodeSpec
-from kerasmeta.episodes.tables import episodes_from_table
+from kerasmeta.episodes.tables.table import episodes_from_table
 
 SPEC = EpisodeSpec(shots=5, queries=5)
 SMALL = pd.DataFrame(

@@ -5,9 +5,9 @@ from kerasmeta.episodes.cache_limit import cache_limit
 from kerasmeta.episodes.class_filter import keep_classes
 from kerasmeta.episodes.class_folders import find_class_folders
 from kerasmeta.episodes.class_index import ClassIndex
-from kerasmeta.episodes.image_reader import ImageReader
-from kerasmeta.episodes.image_size import INTERPOLATIONS
-from kerasmeta.episodes.image_size import check_image_size
+from kerasmeta.episodes.images.image_reader import ImageReader
+from kerasmeta.episodes.images.image_size import INTERPOLATIONS
+from kerasmeta.episodes.images.image_size import check_image_size
 from kerasmeta.episodes.pipeline import source_episodes
 from kerasmeta.episodes.rotations import with_rotations
 from kerasmeta.episodes.source import Source

@@ -1,10 +1,10 @@
 """Episodes from folders of WAV files."""
 
+from kerasmeta.episodes.audio.wav_file import read_wav
+from kerasmeta.episodes.audio.waveform_source import waveform_source
 from kerasmeta.episodes.class_filter import keep_classes
 from kerasmeta.episodes.class_folders import find_class_folders
 from kerasmeta.episodes.pipeline import source_episodes
-from kerasmeta.episodes.wav_file import read_wav
-from kerasmeta.episodes.waveform_source import waveform_source
 from kerasmeta.utils import check_positive_int
 
 

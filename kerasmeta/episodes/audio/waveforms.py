@@ -1,7 +1,7 @@
 """Episodes from labelled waveforms."""
 
+from kerasmeta.episodes.audio.waveform_source import waveform_source
 from kerasmeta.episodes.pipeline import source_episodes
-from kerasmeta.episodes.waveform_source import waveform_source
 
 
 def episodes_from_waveforms(

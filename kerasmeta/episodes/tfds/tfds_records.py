@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from kerasmeta.episodes.python_load import python_load
-from kerasmeta.episodes.record_index import RecordIndex
+from kerasmeta.episodes.tfds.record_index import RecordIndex
 
 _CHUNK = 256
 
