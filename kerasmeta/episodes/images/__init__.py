@@ -1,3 +1,3 @@
 """Episodes from files of images."""
 
-from kerasmeta.episodes.images.image_directory import image_episodes_from_directory
+from kerasmeta.episodes.images.directory import image_episodes_from_directory

@@ -3,9 +3,7 @@ import wave
 import numpy as np
 import pytest
 
-from kerasmeta.episodes.audio.audio_directory import (
-    audio_episodes_from_directory,
-)
+from kerasmeta.episodes.audio.directory import audio_episodes_from_directory
 from kerasmeta.episodes.audio.waveforms import episodes_from_waveforms
 from kerasmeta.episodes.episode_spec import EpisodeSpec
 from kerasmeta.layers.log_mel import LogMel

@@ -6,9 +6,7 @@ import pytest
 import tensorflow as tf
 
 from kerasmeta.episodes.episode_spec import EpisodeSpec
-from kerasmeta.episodes.images.image_directory import (
-    image_episodes_from_directory,
-)
+from kerasmeta.episodes.images.directory import image_episodes_from_directory
 
 SPEC = EpisodeSpec(ways=3, shots=1, queries=2)
 
