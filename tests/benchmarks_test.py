@@ -84,3 +84,37 @@ def test_omniglot(tmp_path, learner):
     _, facts = run("omniglot.py", *options, "--steps", 2, "--episodes", 4)
     assert all(0 <= row["accuracy"] <= 1 for row in facts["results"])
     assert facts["steps"] == 2
+
+
+@pytest.mark.slow
+def test_episode_pipeline():
+    options = ["--classes", 20, "--seconds", 0.1, "--repeats", 2]
+    text, facts = run("episode_pipeline.py", *options)
+    assert text == []
+    assert facts["episodes_a_second"] > 0
+    assert facts["numpy_gather"] > 0
+    assert all(0 < share < 1 for share in facts["waiting"].values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("domain", ["leaves100", "movielens", "uci_small"])
+def test_domains(shared_file, domain):
+    options = ["--data", shared_file("data"), "--only", domain]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/domains.py", *map(str, options)]
+        + ["--steps", "8", "--episodes", "16"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    [row] = [
+        json.loads(line)
+        for line in done.stdout.splitlines()
+        if line.startswith("{")
+    ]
+    for name in ("floor", "still", "untrained", "ours"):
+        mean, width = row[name]
+        assert 0 < mean < 100 and width >= 0
+    assert done.stdout.splitlines()[-1].startswith(f"| {row['title']} | ")
