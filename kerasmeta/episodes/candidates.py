@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.episodes.sampling import is_few
+
 
 class Candidates:
     """The classes of an index that are large enough for a spec, by group.
@@ -38,7 +40,20 @@ class Candidates:
         # Classes of one group are neighbours: see `ClassIndex`.
         group_sizes = counts[is_group]
         self.most_classes = int(group_sizes.max())
-        self.longest = int(class_index.sizes[fits].max())
+        longest = int(class_index.sizes[fits].max())
+        # `choose_few` needs that there are enough to choose from.
+        self.few_classes = group_sizes.min() >= spec.max_ways and is_few(
+            spec.max_ways, self.most_classes
+        )
+        size = min(spec.examples_per_class, longest)
+        self.examples_per_class = size
+        self.few_examples = class_index.sizes[fits].min() >= size and is_few(
+            size, longest
+        )
+        self.num_class_keys = (
+            2 * spec.max_ways if self.few_classes else self.most_classes
+        )
+        self.num_example_keys = 2 * size if self.few_examples else longest
         self.group_sizes = tf.constant(group_sizes, "int32")
         self.group_starts = tf.constant(
             np.cumsum(group_sizes) - group_sizes, "int32"

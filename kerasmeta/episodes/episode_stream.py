@@ -34,8 +34,8 @@ class EpisodeStream:
         self.seed = check_seed(seed)
         self.augments = {"support": augment_support, "query": augment_query}
         self.candidates = Candidates(source.class_index, spec)
-        keys = self.candidates.most_classes + spec.max_ways * (
-            self.candidates.longest + spec.examples_per_class
+        keys = self.candidates.num_class_keys + spec.max_ways * (
+            self.candidates.num_example_keys + spec.examples_per_class
         )
         self.chunk = max(1, min(256, _MOST_KEYS // keys))
 

@@ -35,6 +35,38 @@ def choose(keys, size, population=None):
     return tf.math.top_k(keys, k=size).indices
 
 
+def is_few(size, most):
+    """Return whether `choose_few` beats `choose` for `size` of `most`."""
+    return most > 32 * size
+
+
+def choose_few(keys, size, population):
+    """Choose a few of many, in time that does not depend on how many.
+
+    Reference: Floyd's algorithm, in Bentley and Floyd, 1987, "Programming
+    pearls: a sample of brilliance", Communications of the ACM 30 (9).
+
+    Args:
+        keys: Random non-negative integers, `[..., 2 * size]`.
+        size: How many positions to choose.
+        population: Number of positions that exist, `[...]`, at least `size`.
+
+    Returns:
+        Distinct positions in uniformly random order, int32 `[..., size]`.
+    """
+    picked = tf.zeros_like(keys[..., :0])
+    first = tf.cast(population, keys.dtype) - size
+    for i in range(size):
+        pick = keys[..., i] % (first + i + 1)
+        is_taken = tf.reduce_any(picked == pick[..., None], axis=-1)
+        pick = tf.where(is_taken, first + i, pick)
+        picked = tf.concat([picked, pick[..., None]], axis=-1)
+    # Floyd's set is uniform, but its order is not.
+    order = choose(keys[..., size:], size)
+    shuffled = tf.gather(picked, order, batch_dims=order.shape.rank - 1)
+    return tf.cast(shuffled, "int32")
+
+
 def draw_episodes(candidates, spec, seed, indices):
     """Draw the examples of a batch of episodes.
 
@@ -50,12 +82,12 @@ def draw_episodes(candidates, spec, seed, indices):
         if all are), `[B, S]` or `[B, Q]`. The order within each is random, so
         that it tells nothing of the labels; padding comes last.
     """
-    ways, longest = spec.max_ways, candidates.longest
+    ways = spec.max_ways
     class_keys, example_keys, support_keys, query_keys, size_keys = random_keys(
         seed,
         indices,
-        candidates.most_classes,
-        ways * longest,
+        candidates.num_class_keys,
+        ways * candidates.num_example_keys,
         ways * spec.max_shots,
         ways * spec.max_queries,
         # The sizes come last: a spec that needs none draws as if they were
@@ -66,10 +98,12 @@ def draw_episodes(candidates, spec, seed, indices):
         candidates, spec, indices, class_keys, size_keys[:, :2]
     )  # (B, N)
     class_sizes = tf.gather(candidates.sizes, classes)
-    positions = choose(
-        tf.reshape(example_keys, [-1, ways, longest]),
-        min(spec.examples_per_class, longest),
-        population=class_sizes,
+    example_keys = tf.reshape(
+        example_keys, [-1, ways, candidates.num_example_keys]
+    )
+    choose_examples = choose_few if candidates.few_examples else choose
+    positions = choose_examples(
+        example_keys, candidates.examples_per_class, class_sizes
     )  # (B, N, shots + queries)
     starts = tf.gather(candidates.starts, classes)[..., None]
     last = tf.cast(tf.shape(candidates.ids)[0] - 1, "int64")
@@ -100,7 +134,8 @@ def _choose_classes(candidates, spec, indices, class_keys, keys):
     group = draw_integers(keys[:, 0], 0, candidates.num_groups - 1)
     population = tf.gather(candidates.group_sizes, group)  # (B,)
     size = min(spec.max_ways, candidates.most_classes)
-    positions = choose(class_keys, size, population)
+    choose_classes = choose_few if candidates.few_classes else choose
+    positions = choose_classes(class_keys, size, population)
     positions = tf.pad(positions, [[0, 0], [0, spec.max_ways - size]])
     low, high = spec.ranges("ways", indices)
     high = tf.minimum(high, population[:, None])

@@ -15,7 +15,17 @@ def candidates(labels, spec, groups=None):
 def test_spec_that_just_fits():
     found = candidates(np.repeat(np.arange(5), 4), EpisodeSpec(5, 1, 3))
     assert found.sizes.numpy().tolist() == [4] * 5
-    assert (found.num_groups, found.most_classes, found.longest) == (1, 5, 4)
+    assert (found.num_groups, found.most_classes) == (1, 5)
+    assert (found.num_class_keys, found.num_example_keys) == (5, 4)
+
+
+def test_a_few_of_many_need_few_random_numbers():
+    found = candidates(np.repeat(np.arange(200), 70), EpisodeSpec(5, 1, 1))
+    assert (found.num_class_keys, found.num_example_keys) == (10, 4)
+    # All of a class of unknown size may be needed.
+    spec = EpisodeSpec(5, 1, (1, 70), small_classes="fewer_queries")
+    labels = np.repeat(np.arange(200), 70)
+    assert candidates(labels, spec).num_example_keys == 70
 
 
 def test_too_few_classes():

@@ -163,3 +163,36 @@ def test_keys_of_each_purpose_differ():
     assert a.shape == (4, 5)
     assert b.shape == (4, 6)
     assert len(np.unique(np.concatenate([a, b], axis=1))) == 44
+
+
+def test_choose_few_is_a_uniform_order():
+    keys = sampling.random_keys(0, tf.range(60_000, dtype="int64"), 6)[0]
+    chosen = sampling.choose_few(keys, 3, tf.fill([60_000], 5)).numpy()
+    assert (np.diff(np.sort(chosen)) > 0).all()
+    assert chosen.min() == 0 and chosen.max() == 4
+    # All 60 ordered triples of 5.
+    assert_uniform(np.unique(chosen, axis=0, return_inverse=True)[1], 60)
+
+
+def test_choose_few_from_populations_of_any_size():
+    keys = sampling.random_keys(0, tf.range(3_000, dtype="int64"), 12)[0]
+    population = tf.constant([[2, 9], [300, 70_000]] * 1_500)
+    chosen = sampling.choose_few(
+        tf.reshape(keys[:, :8], [3_000, 2, 4]), 2, population
+    ).numpy()
+    assert (chosen[..., 0] != chosen[..., 1]).all()
+    assert (chosen < population.numpy()[..., None]).all()
+    assert_uniform(chosen[::2, 1], 9)
+
+
+def test_episodes_of_many_large_classes():
+    labels = np.repeat(np.arange(150), 200)
+    support_ids, support_y, query_ids, query_y = draw(labels, SPEC, 20_000)
+    ids = np.sort(np.concatenate([support_ids, query_ids], axis=1), axis=1)
+    assert (np.diff(ids) > 0).all()
+    for ids in (support_ids, query_ids):
+        # The first alone, for an episode draws a class more than once.
+        assert_uniform(labels[ids[:, 0]], 150)
+        assert_uniform(ids % 200, 200)
+    same = labels[query_ids][:, :, None] == labels[support_ids][:, None]
+    assert (same == (query_y[:, :, None] == support_y[:, None])).all()
