@@ -64,9 +64,12 @@ def _array_loader(array):
 
 def _memmap_loader(array):
     dtype = tf.as_dtype(array.dtype.newbyteorder("="))
+    if dtype.is_floating:
+        dtype = tf.float32
 
     def read(ids):
-        examples = np.ascontiguousarray(array[ids], dtype.as_numpy_dtype)
+        with np.errstate(over="ignore"):  # Becomes infinite, seen below.
+            examples = np.ascontiguousarray(array[ids], dtype.as_numpy_dtype)
         check_finite(examples, ids)
         return examples
 

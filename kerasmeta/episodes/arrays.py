@@ -32,8 +32,8 @@ def episodes_from_arrays(
 
     Episodes of a spec that varies are padded to its largest sizes. They have
     two masks, `"support_mask"` `[T, S]` and `"query_mask"` `[T, Q]`, true for
-    what is real; padding comes last. Learners leave padding out of everything:
-    losses, metrics, statistics.
+    what is real; padding comes last. Learners leave padding out of losses,
+    metrics, and the statistics of BatchNormalization.
 
     Arrays are copied once, but for an `np.memmap`, which is read where it is.
     Integers of 8 or 16 bits stay as they are in memory and become float32

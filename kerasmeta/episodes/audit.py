@@ -1,12 +1,11 @@
 """Does the test data leak into training, and are the inputs sound?"""
 
 import dataclasses
-import hashlib
 
 import numpy as np
-import tensorflow as tf
 
-from kerasmeta.episodes.episode_stream import get_stream
+from kerasmeta.episodes.episode_stream import get_source_stream
+from kerasmeta.episodes.scan import example_digest
 from kerasmeta.episodes.scan import scan_examples
 
 
@@ -18,7 +17,7 @@ class Audit:
         shared_classes: Names of classes that are on both sides.
         duplicates: Pairs `(train id, test id)` of examples of equal content.
         duplicates_within: For each side, pairs of equal examples of its own.
-        constant: For each side, ids of examples all of whose numbers are equal.
+        constant: For each side, ids of examples of equal numbers only.
         not_finite: For each side, ids of examples with NaN or infinity.
         sizes: For each side, its numbers of classes and of examples.
     """
@@ -82,8 +81,8 @@ def audit(train, test):
     [(7, 5)]
     """
     sources = {
-        "train": get_stream(train).source,
-        "test": get_stream(test).source,
+        "train": get_source_stream(train).source,
+        "test": get_source_stream(test).source,
     }
     names = {side: _class_names(source) for side, source in sources.items()}
     seen = {side: _scan(source) for side, source in sources.items()}
@@ -99,7 +98,7 @@ def audit(train, test):
             side: [
                 (first[side][key], i)
                 for i, key in enumerate(seen[side]["hashes"])
-                if first[side][key] != i
+                if first[side].get(key, i) != i
             ]
             for side in seen
         },
@@ -120,26 +119,28 @@ def _class_names(source):
 def _scan(source):
     """Return hash of every example, and which are constant or not finite."""
     hashes, constant, not_finite = [], [], []
-    for ids, examples in scan_examples(source):
-        leaves = tf.nest.flatten(examples)
-        for i, example in zip(ids.tolist(), zip(*leaves)):
-            digest = hashlib.sha256()
-            for leaf in example:
-                digest.update(np.ascontiguousarray(leaf).tobytes())
-            hashes.append(digest.digest())
-            numbers = [np.asarray(leaf) for leaf in example]
-            numbers = [leaf for leaf in numbers if leaf.dtype.kind in "iuf"]
-            if numbers and all(np.ptp(leaf) == 0 for leaf in numbers):
-                constant.append(i)
-            if not all(np.isfinite(leaf).all() for leaf in numbers):
-                not_finite.append(i)
+    for i, example in scan_examples(source):
+        if example is None:
+            not_finite.append(i)
+            hashes.append(None)
+            continue
+        hashes.append(example_digest(example))
+        numbers = [np.asarray(leaf) for leaf in example]
+        numbers = [leaf for leaf in numbers if leaf.dtype.kind in "iuf"]
+        size = sum(leaf.size for leaf in numbers)
+        if size > 1 and all(np.ptp(leaf) == 0 for leaf in numbers):
+            constant.append(i)
+        if not all(np.isfinite(leaf).all() for leaf in numbers):
+            not_finite.append(i)
     return {"hashes": hashes, "constant": constant, "not_finite": not_finite}
 
 
 def _first_ids(hashes):
+    """Return the first example of each content that is known."""
     first = {}
     for i, key in enumerate(hashes):
-        first.setdefault(key, i)
+        if key is not None:
+            first.setdefault(key, i)
     return first
 
 

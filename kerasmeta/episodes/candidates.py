@@ -27,14 +27,14 @@ class Candidates:
                 "`within_groups` needs to know the groups of the classes. Pass "
                 "`groups=`, the group of each example. Received: groups=None"
             )
-        fits = _large_enough(class_index, spec)
+        needed = _least_examples(spec)
+        fits = _large_enough(class_index, spec, needed)
         groups = class_index.group_of_class
         if not spec.within_groups:
             groups = np.zeros(class_index.num_classes, "int64")
         counts = np.bincount(groups[fits], minlength=groups.max() + 1)
         is_group = counts >= spec.least_ways
-        if not is_group.any():
-            raise ValueError(_too_few_classes(class_index, spec, counts))
+        _check_groups(class_index, spec, needed, counts, is_group)
         fits &= is_group[groups]
         self.num_groups = int(is_group.sum())
         # Classes of one group are neighbours: see `ClassIndex`.
@@ -63,44 +63,80 @@ class Candidates:
         self.ids = tf.constant(class_index.ids, "int64")
 
 
-def _large_enough(class_index, spec):
-    """Return which classes can be drawn, or raise as the spec says."""
-    needed = spec.examples_per_class
+def _least_examples(spec):
+    """Return how many examples a class must have to be drawn."""
+    if spec.rule == "meta_dataset":
+        return 2
     if spec.small_classes == "fewer_queries":
-        needed = 1 + (1 if spec.rule == "meta_dataset" else spec.max_shots)
+        return spec.max_shots + 1
+    return spec.examples_per_class
+
+
+def _large_enough(class_index, spec, needed):
+    """Return which classes can be drawn, or raise as the spec says."""
     fits = class_index.sizes >= needed
     small = np.flatnonzero(~fits)
     if not len(small) or spec.small_classes == "drop":
         return fits
-    listed = ", ".join(
-        f"{class_index.class_name(i)} ({class_index.sizes[i]})"
-        for i in small[:10]
+    listed = _listed(
+        f"{class_index.class_name(i)} ({class_index.sizes[i]})" for i in small
     )
-    more = "" if len(small) <= 10 else f" and {len(small) - 10} more"
     what = "task" if spec.is_regression else "class"
     remedies = '`small_classes="drop"` to leave them out'
-    if spec.small_classes == "error":
-        remedies += ', or "fewer_queries" to draw what they have'
+    if spec.rule == "uniform":
+        remedies = f"fewer shots or queries, or {remedies}"
+        if spec.small_classes == "error":
+            remedies += ', or "fewer_queries" to draw what they have'
     raise ValueError(
         f"Each {what} needs at least {needed} examples, because support and "
         "query never overlap. Too small, with their number of examples: "
-        f"{listed}{more}. Use fewer shots or queries, or {remedies}. "
+        f"{listed}. Use {remedies}. "
         f"Received: shots={spec.shots}, queries={spec.queries}, "
         f"small_classes={spec.small_classes!r}"
     )
 
 
-def _too_few_classes(class_index, spec, counts):
+def _check_groups(class_index, spec, needed, counts, is_group):
+    """Raise if there are too few classes, or groups that are too small."""
+    if not is_group.any():
+        raise ValueError(_too_few_classes(class_index, spec, needed, counts))
+    if spec.within_groups and spec.small_classes != "drop":
+        small = np.flatnonzero(~is_group)
+        listed = _listed(
+            f"{class_index.group_names[i]} ({counts[i]})" for i in small
+        )
+        if len(small):
+            raise ValueError(
+                f"Each group needs at least {spec.least_ways} classes. Too "
+                f"small, with their number of classes: {listed}. Use fewer "
+                'ways, or `small_classes="drop"` to leave them out. '
+                f"Received: ways={spec.ways}"
+            )
+    if not spec.within_groups and counts[0] < spec.max_ways:
+        if spec.rule == "uniform":
+            raise ValueError(
+                f"An episode may need {spec.max_ways} classes, and the data "
+                f"have {counts[0]}. Use a range that ends at {counts[0]}. "
+                f"Received: ways={spec.ways}"
+            )
+
+
+def _listed(names, most=10):
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _too_few_classes(class_index, spec, needed, counts):
     if spec.is_regression:
         return (
-            "No task has enough examples, shots + queries = "
-            f"{spec.examples_per_class}. Use fewer of them. "
-            f"Received: {class_index.num_classes} tasks of at most "
+            f"No task has enough examples, at least {needed}. Use fewer shots "
+            f"or queries. Received: {class_index.num_classes} tasks of at most "
             f"{class_index.sizes.max()} examples"
         )
     where = "the largest group has" if spec.within_groups else "the data have"
     return (
         f"An episode needs {spec.least_ways} classes, and {where} "
-        f"{counts.max()} of at least {spec.examples_per_class} examples. Use "
-        f"fewer ways or more classes. Received: ways={spec.ways}"
+        f"{counts.max()} of at least {needed} examples. Use fewer ways or more "
+        f"classes. Received: ways={spec.ways}"
     )

@@ -32,7 +32,7 @@ class Curriculum(EpisodeSpec):
     ...     1000: km.episodes.EpisodeSpec(ways=20, shots=1, queries=5),
     ... })
     >>> spec.ways, spec.shots, spec.support_size
-    ((5, 20), (1, 5), 100)
+    ((5, 20), (1, 5), 25)
     """
 
     def __init__(self, stages):
@@ -45,6 +45,25 @@ class Curriculum(EpisodeSpec):
                 fields[name] = (min(lows), max(highs))
         super().__init__(**fields)
         object.__setattr__(self, "stages", stages)
+
+    def __eq__(self, other):
+        return isinstance(other, Curriculum) and self.stages == other.stages
+
+    def __hash__(self):
+        return hash(tuple(self.stages.items()))
+
+    def __repr__(self):
+        return f"Curriculum({self.stages})"
+
+    @property
+    def support_size(self):
+        """Number of support examples of the largest stage."""
+        return max(spec.support_size for spec in self.stages.values())
+
+    @property
+    def query_size(self):
+        """Number of query examples of the largest stage."""
+        return max(spec.query_size for spec in self.stages.values())
 
     def ranges(self, name, indices=None):
         """Return `(low, high)` over all stages, or `[B, 1]` for episodes."""

@@ -53,7 +53,8 @@ def meta_dataset_sizes(spec, is_class, keys, class_sizes):
     queries = tf.minimum(queries, spec.max_queries)
     left = tf.where(is_class, class_sizes - queries, 0)  # (B, N)
     portion = 1 - draw_fractions(keys[:, :1, 1])  # (B, 1), in (0, 1].
-    most = tf.cast(tf.minimum(left, spec.max_shots), "float64")
+    most = tf.minimum(left, spec.ranges("shots")[1])
+    most = tf.cast(most, "float64")
     support_size = tf.minimum(
         tf.reduce_sum(tf.math.ceil(portion * most), axis=1, keepdims=True),
         spec.max_support_size,

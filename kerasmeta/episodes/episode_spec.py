@@ -20,6 +20,7 @@ class EpisodeSpec:
     A size is an integer, or a pair `(low, high)` from which each episode draws
     its own, both ends included. Episodes that vary are padded to the largest
     size, and have masks that mark what is real: see `episodes_from_arrays`.
+    Within groups, an episode has at most as many ways as its group has classes.
 
     Args:
         ways: Number of classes in an episode, 2 or more, or `None` for
@@ -89,6 +90,7 @@ class EpisodeSpec:
         max_queries=10,
         max_support_size=500,
         within_groups=False,
+        small_classes="error",
     ):
         """Return the rule of Meta-Dataset: variable ways, unbalanced shots.
 
@@ -109,10 +111,13 @@ class EpisodeSpec:
 
         Args:
             ways: Range of the number of classes.
-            max_shots: Most support examples that a class adds to `|S|`.
+            max_shots: Most support examples that a class adds to `|S|`; its
+                share of `|S|` may be larger.
             max_queries: Most queries of each class.
             max_support_size: Most support examples in an episode.
             within_groups: As in `EpisodeSpec`.
+            small_classes: What to do with classes of a single example:
+                `"error"` or `"drop"`.
 
         Example:
 
@@ -127,7 +132,7 @@ class EpisodeSpec:
             queries=(1, max_queries),
             unbalanced=True,
             within_groups=within_groups,
-            small_classes="fewer_queries",
+            small_classes=small_classes,
             rule="meta_dataset",
             max_support_size=size,
         )
@@ -152,8 +157,10 @@ class EpisodeSpec:
     def varies(self):
         """Whether episodes differ in size, and therefore have masks."""
         sizes = (self.ways, self.shots, self.queries)
-        return self.small_classes == "fewer_queries" or any(
-            isinstance(size, tuple) for size in sizes
+        return (
+            self.small_classes == "fewer_queries"
+            or self.rule == "meta_dataset"
+            or any(isinstance(size, tuple) for size in sizes)
         )
 
     def ranges(self, name, indices=None):
@@ -180,7 +187,12 @@ class EpisodeSpec:
     @property
     def max_shots(self):
         """Largest number of support examples of a class."""
-        return self.ranges("shots")[1]
+        most = self.ranges("shots")[1]
+        if self.rule == "meta_dataset":
+            # One class can take all that the others leave: one example each.
+            total = min(self.max_support_size, self.max_ways * most)
+            return total - self.least_ways + 1
+        return most
 
     @property
     def max_queries(self):
@@ -190,7 +202,7 @@ class EpisodeSpec:
     @property
     def support_size(self):
         """Number of support examples in an episode, padding included."""
-        size = self.max_ways * self.max_shots
+        size = self.max_ways * self.ranges("shots")[1]
         return min(size, self.max_support_size or size)
 
     @property

@@ -104,8 +104,20 @@ def get_stream(dataset):
     stream = getattr(dataset, "episode_stream", None)
     if stream is None:
         raise ValueError(
-            "This needs a dataset as `kerasmeta.episodes` made it, before any "
-            "`.map`, `.take` or `.cache`. "
+            "This needs a dataset as `episodes_from_*` or "
+            "`*_episodes_from_directory` made it of examples, before any "
+            "`.map`, `.take` or `.cache`, and not of a function. "
             f"Received: {dataset!r}"
+        )
+    return stream
+
+
+def get_source_stream(dataset):
+    """Return the stream of a dataset of episodes from one source."""
+    stream = get_stream(dataset)
+    if not isinstance(stream, EpisodeStream):
+        raise ValueError(
+            "This needs the episodes of one source, not a mixture: call it for "
+            f"each of the datasets. Received: {dataset!r}"
         )
     return stream

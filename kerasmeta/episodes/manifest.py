@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from kerasmeta.episodes.episode_spec import EpisodeSpec
 from kerasmeta.episodes.episode_stream import EpisodeStream
-from kerasmeta.episodes.episode_stream import get_stream
+from kerasmeta.episodes.episode_stream import get_source_stream
 from kerasmeta.episodes.pipeline import stream_dataset
-from kerasmeta.episodes.scan import scan_examples
+from kerasmeta.episodes.scan import example_digests
+from kerasmeta.utils import check_positive_int
 
 _FORMAT = "kerasmeta episodes 1"
 
@@ -86,7 +87,7 @@ class Manifest:
         Raises:
             ValueError: If the data are not those of the manifest.
         """
-        source = get_stream(dataset).source
+        source = get_source_stream(dataset).source
         stream = _FrozenStream(
             source, EpisodeSpec(**self.about["spec"]), self.about["seed"]
         )
@@ -147,15 +148,14 @@ def manifest(dataset, num_episodes=None):
     >>> len(frozen), frozen.element_spec == test.element_spec
     (2, True)
     """
-    stream = get_stream(dataset)
-    indices = dataset.episode_indices
-    if num_episodes is not None:
-        indices = indices.take(num_episodes)
-    if indices.cardinality() == tf.data.INFINITE_CARDINALITY:
+    stream = get_source_stream(dataset)
+    if any(stream.augments.values()):
         raise ValueError(
-            "A manifest holds a number of episodes, and this dataset is "
-            "endless: pass `num_episodes=`. Received: num_episodes=None"
+            "A manifest says which examples episodes have, and not how they "
+            "were changed: leave augmentation out of test episodes. Received: "
+            "a dataset with `augment_support` or `augment_query`"
         )
+    indices = _first(dataset.episode_indices, num_episodes)
     batches = indices.batch(stream.chunk).map(stream.draw)
     drawn = [
         {n: t.numpy() for n, t in batch.items() if n != "index"}
@@ -175,14 +175,32 @@ def manifest(dataset, num_episodes=None):
     return Manifest(about, arrays)
 
 
+def _first(indices, num_episodes):
+    """Return the indices of so many episodes, or raise if there are fewer."""
+    have = indices.cardinality().numpy()
+    is_endless = have == tf.data.INFINITE_CARDINALITY
+    if num_episodes is None and is_endless:
+        raise ValueError(
+            "A manifest holds a number of episodes, and this dataset is "
+            "endless: pass `num_episodes=`. Received: num_episodes=None"
+        )
+    if num_episodes is None:
+        return indices
+    num_episodes = check_positive_int("num_episodes", num_episodes)
+    if not is_endless and have < num_episodes:
+        raise ValueError(
+            f"The dataset must have at least `num_episodes` episodes. "
+            f"Received: num_episodes={num_episodes}, a dataset of {have}"
+        )
+    return indices.take(num_episodes)
+
+
 def _content_hash(source, arrays):
     """Return the hash of all examples that are drawn, in order of ids."""
     used = np.unique(
         np.concatenate([arrays["support_ids"], arrays["query_ids"]], axis=1)
     )
-    digest = hashlib.sha256()
-    for _, examples in scan_examples(source, used):
-        for leaf in tf.nest.flatten(examples):
-            for example in leaf:
-                digest.update(np.ascontiguousarray(example).tobytes())
-    return digest.hexdigest()
+    total = hashlib.sha256()
+    for digest in example_digests(source, used):
+        total.update(digest)
+    return total.hexdigest()

@@ -28,8 +28,9 @@ def mix_episodes(
 
     Args:
         datasets: List of datasets made by `episodes_from_*` or
-            `*_episodes_from_directory`, with the same sizes and shapes. Their
-            own batch sizes do not matter.
+            `*_episodes_from_directory`, with the same spec and shapes. They are
+            taken as endless streams: their own batch sizes, numbers of
+            episodes and shards do not matter.
         weights: Positive numbers, how often each is chosen relative to the
             others; by default equally often.
         batch_size: Number of episodes in a meta-batch, `T`.
@@ -75,14 +76,18 @@ class MixtureStream:
 
     def __init__(self, datasets, weights, seed):
         self.streams = [get_stream(dataset) for dataset in datasets]
-        if not all(isinstance(s, EpisodeStream) for s in self.streams):
-            raise ValueError(
-                "A mixture of mixtures is not possible: mix their datasets "
-                "with the products of the weights."
-            )
+        for stream in self.streams:
+            # Not those of a manifest either, which end.
+            if type(stream) is not EpisodeStream:
+                raise ValueError(
+                    "Only datasets as `episodes_from_*` made them can be "
+                    "mixed. For a mixture of mixtures, mix their datasets with "
+                    "the products of the weights. "
+                    f"Received: {type(stream).__name__}"
+                )
         self._limits = _check_weights(weights, len(self.streams))
-        self._elements = _common_elements(datasets)
         self.spec = self.streams[0].spec
+        self._elements = _common_elements(datasets, self.streams)
         self.seed = check_seed(seed)
         self.chunk = min(stream.chunk for stream in self.streams)
 
@@ -113,7 +118,7 @@ def _load_one(stream, drawn):
     return tf.nest.map_structure(lambda t: t[0], stream.load(batch))
 
 
-def _common_elements(datasets):
+def _common_elements(datasets, streams):
     """Return the specs of one episode, which must agree."""
     specs = [
         tf.nest.map_structure(
@@ -121,12 +126,13 @@ def _common_elements(datasets):
         )
         for dataset in datasets
     ]
-    for i, spec in enumerate(specs):
-        if str(spec) != str(specs[0]):
+    for i, (stream, spec) in enumerate(zip(streams, specs)):
+        if stream.spec != streams[0].spec or str(spec) != str(specs[0]):
             raise ValueError(
-                "Datasets that are mixed must have episodes of the same sizes "
-                "and shapes: give them the same spec. Received: "
-                f"{specs[0]} from the first and {spec} from datasets[{i}]"
+                "Datasets that are mixed must have examples of the same shape: "
+                "give them the same spec. Received: "
+                f"{streams[0].spec} and {specs[0]} from the first, "
+                f"{stream.spec} and {spec} from datasets[{i}]"
             )
     return specs[0]
 

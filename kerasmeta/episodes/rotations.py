@@ -20,6 +20,11 @@ def with_rotations(source):
     Args:
         source: `Source` of square images `[height, width, channels]`.
     """
+    if source.load_targets is not None:
+        raise ValueError(
+            "`class_rotations` makes new classes, and regression tasks have "
+            "none. Received: class_rotations=True, a spec without `ways`"
+        )
     num_examples = source.num_examples
     _check_square(source)
     index = source.class_index

@@ -118,8 +118,8 @@ def draw_episodes(candidates, spec, seed, indices):
         shots, queries = meta_dataset_sizes(spec, is_class, keys, class_sizes)
     else:
         shots, queries = uniform_sizes(spec, indices, keys, class_sizes)
-    support_ids, is_support = _slots(ids, 0, shots, spec.max_shots)
-    query_ids, is_query = _slots(ids, shots, queries, spec.max_queries)
+    query_ids, is_query = _slots(ids, 0, queries, spec.max_queries)
+    support_ids, is_support = _slots(ids, queries, shots, spec.max_shots)
     real = is_class[..., None]
     return (
         _shuffle(

@@ -119,7 +119,7 @@ def _check_values(learner, name, values):
         )
 
 
-def check_support(learner, support_x, support_y):
+def check_support(learner, support_x, support_y, support_mask=None):
     """Return one support set as tensors, or say what is wrong with it."""
     signature = learner.episode_signature or {}
     support_x = _as_tensors(support_x, signature.get("support_x"))
@@ -135,7 +135,19 @@ def check_support(learner, support_x, support_y):
         )
     _check_values(learner, "support_x", support_x)
     learner.check_task(support_x, support_y)
-    return support_x, support_y
+    return support_x, support_y, _check_mask(support_mask, sizes[0])
+
+
+def _check_mask(mask, size):
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.shape != (size,) or mask.dtype != bool or not mask.any():
+        raise ValueError(
+            "`support_mask` must be a bool for each support example, true for "
+            f"at least one. Received: support_mask={mask} for {size} examples"
+        )
+    return tf.constant(mask)
 
 
 def _as_tensors(values, signature):

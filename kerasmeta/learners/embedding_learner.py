@@ -88,7 +88,11 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
     def _apply(self, state, embeddings):
         """Apply heads; a class without support has no chance."""
         logits = self.apply_head(state["head"], embeddings)  # (T, Q, N)
-        return tf.where(state["is_class"][:, None], logits, logits.dtype.min)
+        is_class = state["is_class"][:, None]
+        # Small enough for a probability of zero, and finite in every loss.
+        worst = tf.where(is_class, logits, logits.dtype.max)
+        worst = tf.reduce_min(worst, axis=-1, keepdims=True)
+        return tf.where(is_class, logits, tf.stop_gradient(worst) - 100.0)
 
     def _embed(self, episodes, training):
         """Embed all examples of a meta-batch in one call."""

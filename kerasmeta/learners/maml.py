@@ -68,8 +68,9 @@ class MAML(GradientLearner):
         return self._network_state.call(fast_weights, buffers, x, training)
 
     def adapted_model(self, support_x, support_y, support_mask=None):
-        support_x, support_y = check_support(self, support_x, support_y)
-        state = self.adapt(support_x, support_y, support_mask)
+        support = check_support(self, support_x, support_y, support_mask)
+        support_x, _, support_mask = support
+        state = self.adapt(*support)
         weights = state["fast_weights"]
         buffers = state["buffers"]
         if self.batch_norm != "moving":

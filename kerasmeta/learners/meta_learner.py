@@ -181,6 +181,18 @@ class MetaLearner(keras.Model, abc.ABC):
         )
         return self.compute_metrics(x, y, query_pred, sample_weight)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        if iterator is not None and self._distribute_strategy is not None:
+            # Keras would average the batches of the replicas to see their
+            # shapes, and masks and strings have no average.
+            replicas = self.distribute_strategy.experimental_local_results
+            _, _, batches = next(iter(iterator))
+            data_batch = tf.nest.map_structure(
+                lambda t: replicas(t)[0], next(batches)
+            )
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
+
     def get_metrics_result(self):
         """Return the metrics that training has too: not the intervals."""
         logs = super().get_metrics_result()
@@ -220,8 +232,8 @@ class MetaLearner(keras.Model, abc.ABC):
             ValueError: If the support set is empty, holds NaN or does not
                 match the learner.
         """
-        support_x, support_y = check_support(self, support_x, support_y)
-        state = self.adapt(support_x, support_y, support_mask)
+        support = check_support(self, support_x, support_y, support_mask)
+        state = self.adapt(*support)
         return AdaptedModel(self, state)
 
     def remember_signature(self, episodes):

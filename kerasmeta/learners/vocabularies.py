@@ -1,15 +1,21 @@
-"""What lookup layers learn, which is neither a weight nor configuration."""
+"""What layers adapt to that is neither a weight nor configuration."""
 
 import tempfile
 
 
 def copy_vocabularies(source, target):
-    """Give a copy of a model the vocabularies that the model was adapted to.
+    """Give a copy of a model what the layers of the model were adapted to.
+
+    Vocabularies, and what layers such as `Normalization` derive from weights
+    that were set.
 
     Args:
         source: Keras model.
-        target: Keras model of the same layers.
+        target: Keras model of the same layers and with the same weights.
     """
+    for layer in target._flatten_layers():
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
     pairs = [
         (layer, copy)
         for layer, copy in zip(

@@ -56,8 +56,11 @@ def _moments(self, inputs, mask):
     _, examples = _settings()
     if examples is None:
         return _keras_moments(self, inputs, mask)
+    # A network may have folded another axis into that of the examples.
+    folds = tf.shape(inputs)[0] // tf.shape(examples)[0]
     ones = [1] * (inputs.shape.rank - 1)
-    weights = tf.cast(tf.reshape(examples, [-1, *ones]), inputs.dtype)
+    weights = tf.reshape(tf.repeat(examples, folds), [-1, *ones])
+    weights = tf.cast(weights, inputs.dtype)
     if mask is not None:
         weights *= tf.cast(mask, inputs.dtype)[..., None]
     # Every number of the batch gets its weight, so that their sum counts.

@@ -288,3 +288,9 @@ def test_regression_targets_must_be_finite():
     y = np.where(np.arange(80) == 5, np.nan, 1.0)
     with pytest.raises(ValueError, match=r"targets\[5\]"):
         episodes_from_arrays(X, y, EpisodeSpec(shots=3, queries=4), groups=Y)
+
+
+def test_too_large_numbers_in_a_mapped_file(tmp_path):
+    x = np.full((80, 1), 1e300)
+    with pytest.raises(Exception, match="NaN or infinity"):
+        episodes_of(episodes_from_arrays(mapped(tmp_path, x), Y, SPEC), 4)

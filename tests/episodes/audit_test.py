@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+import kerasmeta as km
 from kerasmeta.episodes import EpisodeSpec
 from kerasmeta.episodes import audit
 from kerasmeta.episodes import episodes_from_arrays
+from kerasmeta.episodes import mix_episodes
+from kerasmeta.episodes.scan import example_digest
 
 SPEC = EpisodeSpec(2, 1, 1)
 
@@ -45,8 +48,33 @@ def test_finds_nan_in_a_mapped_file(tmp_path):
     x[4, 2] = np.nan
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    with pytest.raises(Exception, match="NaN or infinity in 1"):
-        audit(dataset(mapped, y), dataset(x[20:], y[20:]))
+    report = audit(dataset(mapped[:20], y[:20]), dataset(x[20:], y[20:]))
+    assert report.not_finite == {"train": [4], "test": []}
+    assert not report.is_clean
+    assert report.duplicates_within == {"train": [], "test": []}
+
+
+def test_single_numbers_are_not_constant():
+    x, y = clean()
+    report = audit(dataset(x[:20, :1], y[:20]), dataset(x[20:, :1], y[20:]))
+    assert report.constant == {"train": [], "test": []}
+
+
+def test_strings_are_told_apart_by_their_ends():
+    assert example_digest([b"ab", b"c"]) != example_digest([b"a", b"bc"])
+    assert example_digest([np.array([b"a"], object)]) == example_digest(
+        [np.array([bytes([97])], object)]
+    )
+
+
+def test_mixtures_and_functions_are_refused_in_words():
+    x, y = clean()
+    data = dataset(x, y)
+    with pytest.raises(ValueError, match="not a mixture"):
+        audit(mix_episodes([data]), data)
+    family = km.tasks.Sinusoid()
+    with pytest.raises(ValueError, match="not of a function"):
+        audit(data, family.episodes())
 
 
 def test_omniglot_has_its_known_duplicate(shared_file):

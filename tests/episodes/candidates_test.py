@@ -80,6 +80,35 @@ def test_groups_too_small_are_never_drawn():
     assert found.sizes.numpy().tolist() == [3, 4]
 
 
+def test_small_groups_are_named():
+    groups = np.repeat(["x", "y"], [9, 9])  # "y" has one class.
+    with pytest.raises(ValueError) as error:
+        candidates(ANIMALS, EpisodeSpec(2, 1, 1, within_groups=True), groups)
+    assert str(error.value) == (
+        "Each group needs at least 2 classes. Too small, with their number of "
+        'classes: y (1). Use fewer ways, or `small_classes="drop"` to leave '
+        "them out. Received: ways=2"
+    )
+
+
+def test_ranges_must_end_where_the_classes_do():
+    with pytest.raises(ValueError, match="Use a range that ends at 4"):
+        candidates(ANIMALS, EpisodeSpec((2, 9), 1, 1))
+    # The rule of Meta-Dataset takes what there is.
+    found = candidates(ANIMALS, EpisodeSpec.meta_dataset((2, 9)))
+    assert found.most_classes == 4
+
+
+def test_meta_dataset_needs_two_examples():
+    with pytest.raises(ValueError) as error:
+        candidates([*ANIMALS, "gnu"], EpisodeSpec.meta_dataset((2, 9)))
+    message = str(error.value)
+    assert "at least 2 examples" in message and "gnu (1)" in message
+    assert "fewer shots" not in message
+    spec = EpisodeSpec.meta_dataset((2, 9), small_classes="drop")
+    assert candidates([*ANIMALS, "gnu"], spec).most_classes == 4
+
+
 def test_groups_of_too_few_classes():
     groups = np.repeat(["x", "y"], [7, 11])
     with pytest.raises(ValueError) as error:

@@ -65,3 +65,16 @@ def test_a_group_must_do_for_every_stage():
     y = np.repeat(np.arange(4), 10)
     with pytest.raises(ValueError, match="needs 5 classes"):
         episodes_from_arrays(y[:, None], y, Curriculum({0: EASY, 9: HARD}))
+
+
+def test_support_is_that_of_the_largest_stage():
+    spec = Curriculum({0: EpisodeSpec(5, 5, 5), 9: EpisodeSpec(20, 1, 2)})
+    assert (spec.support_size, spec.query_size) == (25, 40)
+
+
+def test_is_its_stages():
+    one, two = Curriculum({0: EASY, 9: HARD}), Curriculum({0: HARD, 9: EASY})
+    assert one != two
+    assert one == Curriculum({9: HARD, 0: EASY})
+    assert hash(one) == hash(Curriculum({9: HARD, 0: EASY}))
+    assert "9: EpisodeSpec(ways=5" in repr(one)

@@ -176,3 +176,27 @@ def test_a_varying_episode_does_not_depend_on_the_batch(batch_size):
         )
 
     np.testing.assert_array_equal(ids(batch_size), ids(10))
+
+
+def test_meta_dataset_with_one_huge_class():
+    sizes = np.array([3000, 40, 40, 40, 40])
+    labels = np.repeat(np.arange(5), sizes)
+    data = episodes_from_arrays(
+        np.arange(len(labels))[:, None],
+        labels,
+        EpisodeSpec.meta_dataset(ways=(5, 5)),
+        num_episodes=50,
+        batch_size=50,
+    )
+    x, query_y = next(iter(data))
+    most = []
+    for i in range(50):
+        support = x["support_x"][i].numpy()[x["support_mask"][i], 0]
+        query = x["query_x"][i].numpy()[x["query_mask"][i], 0]
+        ids = np.concatenate([support, query])
+        assert len(set(ids)) == len(ids)
+        assert np.bincount(labels[query], minlength=5).tolist() == [10] * 5
+        assert len(support) <= 500
+        most.append(np.sum(labels[support] == 0))
+    # Its share is larger than what it adds, 100.
+    assert max(most) > 100

@@ -6,6 +6,7 @@ from kerasmeta.episodes import EpisodeSpec
 from kerasmeta.episodes import Manifest
 from kerasmeta.episodes import episodes_from_arrays
 from kerasmeta.episodes import manifest
+from kerasmeta.episodes import mix_episodes
 
 X = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
 Y = np.arange(60) % 6
@@ -109,3 +110,27 @@ def test_other_archives_are_refused(tmp_path):
 def test_needs_a_dataset_of_ours():
     with pytest.raises(ValueError, match="before any `.map`"):
         manifest(episodes().take(1))
+
+
+def test_other_targets_are_refused():
+    spec = EpisodeSpec(shots=2, queries=3)
+
+    def regression(targets):
+        return episodes_from_arrays(X, targets, spec, groups=Y, num_episodes=9)
+
+    with pytest.raises(ValueError, match="the contents of the examples differ"):
+        manifest(regression(X[:, 0])).episodes(regression(-X[:, 0]))
+
+
+def test_augmented_episodes_and_mixtures_have_none():
+    changed = episodes(augment_query=lambda example, seed: example)
+    with pytest.raises(ValueError, match="leave augmentation out"):
+        manifest(changed)
+    with pytest.raises(ValueError, match="not a mixture"):
+        manifest(mix_episodes([episodes()], num_episodes=4))
+
+
+@pytest.mark.parametrize("num_episodes", [31, 0, -1, 2.5])
+def test_number_of_episodes_must_be_there(num_episodes):
+    with pytest.raises(ValueError, match="num_episodes"):
+        manifest(episodes(), num_episodes)

@@ -3,6 +3,7 @@ import pytest
 
 from kerasmeta.episodes import EpisodeSpec
 from kerasmeta.episodes import episodes_from_arrays
+from kerasmeta.episodes import manifest
 from kerasmeta.episodes import mix_episodes
 
 SPEC = EpisodeSpec(2, 1, 2)
@@ -12,6 +13,11 @@ Y = np.repeat(np.arange(4), 6)
 def dataset(offset, spec=SPEC, **kwargs):
     x = 100 * offset + np.arange(24)[:, None]
     return episodes_from_arrays(x, Y, spec, seed=offset, **kwargs)
+
+
+def frozen():
+    data = dataset(0, num_episodes=4)
+    return manifest(data).episodes(data)
 
 
 def values(data):
@@ -80,9 +86,18 @@ def test_varying_episodes_can_be_mixed():
             {},
             "give them the same spec",
         ),
+        (
+            lambda: [
+                dataset(0, EpisodeSpec((2, 3), 2, 2)),
+                dataset(1, EpisodeSpec(2, (1, 3), 3)),
+            ],
+            {},
+            "give them the same spec",
+        ),
+        (lambda: [frozen()], {}, "Only datasets as `episodes_from_*`"),
         (lambda: [dataset(0)], {"weights": [0]}, "must be positive numbers"),
         (lambda: [dataset(0)], {"weights": [1, 2]}, "one for each of the 1"),
-        (lambda: [mix_episodes([dataset(0)])], {}, "A mixture of mixtures"),
+        (lambda: [mix_episodes([dataset(0)])], {}, "For a mixture of mixtures"),
     ],
 )
 def test_bad_input(datasets, kwargs, message):

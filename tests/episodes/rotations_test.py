@@ -56,3 +56,14 @@ def test_images_must_be_square(shape):
             EpisodeSpec(2, 1, 1),
             class_rotations=True,
         )
+
+
+def test_regression_has_no_classes_to_turn():
+    with pytest.raises(ValueError, match="regression tasks have none"):
+        episodes_from_arrays(
+            X,
+            Y,
+            EpisodeSpec(shots=2, queries=2),
+            groups=Y,
+            class_rotations=True,
+        )

@@ -185,3 +185,83 @@ def test_a_class_without_support_is_never_predicted():
     model = learner.adapted_model(x[:20], y[:20])  # Classes 0 and 1.
     predicted = model.predict(x, verbose=0).argmax(axis=-1)
     assert set(predicted) == {0, 1}
+
+
+def test_label_smoothing_stays_finite():
+    learner = km.learners.ProtoNet(conv(6), ways=4)
+    learner.compile(
+        loss=keras.losses.CategoricalCrossentropy(True, label_smoothing=0.1)
+    )
+    batch, query_y = next(iter(padded()))
+    one_hot = tf.one_hot(query_y, 4)
+    loss, _ = learner.meta_loss(batch, one_hot, training=False)
+    assert np.isfinite(loss)
+
+
+def test_networks_that_fold_an_axis_into_the_batch():
+    inputs = keras.Input((8, 8, 1))
+    rows = keras.layers.Lambda(lambda t: tf.reshape(t, [-1, 8]))(inputs)
+    rows = keras.layers.BatchNormalization()(rows)
+    whole = keras.layers.Lambda(lambda t: tf.reshape(t, [-1, 64]))(rows)
+    network = keras.Model(inputs, keras.layers.Dense(4)(whole))
+    learner = km.learners.MAML(network, inner_learning_rate=0.1)
+    learner.compile(loss="sparse_categorical_crossentropy")
+    batch, query_y = next(iter(padded()))
+    loss, _ = learner.meta_loss(batch, query_y, training=False)
+    alone = [
+        float(learner.meta_loss(x, y, training=False)[0])
+        for x, y in unpadded(batch, query_y)
+    ]
+    assert float(loss) == pytest.approx(np.mean(alone), rel=1e-5)
+
+
+@pytest.mark.parametrize("mask", [[True] * 3, [1] * 20, [False] * 20])
+def test_bad_support_masks(mask):
+    learner = km.learners.ProtoNet(conv(6))
+    x, y = images()
+    with pytest.raises(ValueError, match="`support_mask` must be a bool"):
+        learner.adapted_model(x[:20], y[:20], mask)
+
+
+@pytest.mark.parametrize("make", LEARNERS.values())
+def test_adapted_model_with_a_support_mask(make):
+    learner = make()
+    learner.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    x, y = images()
+    mask = [True] * 30 + [False] * 10
+    masked = learner.adapted_model(x[:40], y[:40], mask)
+    plain = learner.adapted_model(x[:30], y[:30])
+    np.testing.assert_allclose(
+        masked.predict(x, verbose=0)[:, :3],
+        plain.predict(x, verbose=0)[:, :3],
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("name", ["ProtoNet", "MAML"])
+def test_adapted_model_keeps_what_normalization_learned(name):
+    x, y = images()
+    x = 100 + 50 * x
+    layer = keras.layers.Normalization()
+    layer.adapt(x)
+    network = keras.Sequential(
+        [keras.Input((8, 8, 1)), layer, *conv(4).layers[1:]]
+    )
+    make = getattr(km.learners, name)
+    learner = make(
+        network, **({"batch_norm": "moving"} if name == "MAML" else {})
+    )
+    learner.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    model = learner.adapted_model(x[:40], y[:40])
+    state = learner.adapt(
+        tf.constant(x[:40], "float32"), tf.constant(y[:40], "int32")
+    )
+    expected = learner.predict_query(state, tf.constant(x, "float32"))
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4
+    )
