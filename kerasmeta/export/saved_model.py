@@ -22,6 +22,14 @@ def export_learner(learner, filepath, episodes=None):
             "meta-batch."
         )
     specs = _parse(signature)
+    module = _make_module(learner, specs)
+    tf.saved_model.save(
+        module, str(filepath), signatures=_make_signatures(module, specs)
+    )
+
+
+def _make_module(learner, specs):
+    """Return a module with the functions, and all that they need."""
     module = tf.Module()
     # Keras' variables hide the ones that TensorFlow has to save.
     module.learner_variables = [v.value for v in learner.variables]
@@ -30,21 +38,17 @@ def export_learner(learner, filepath, episodes=None):
     parts = tf.train.TrackableView(learner).descendants()
     module.tables = [part for part in parts if isinstance(part, resource)]
 
-    def adapt(support_x, support_y):
+    support = [specs["support_x"], specs["support_y"]]
+    adapt = tf.function(learner.adapt).get_concrete_function(*support)
+    structure = adapt.structured_outputs  # The nest of the state.
+    names = list(flatten_names(structure))
+
+    def adapt_flat(support_x, support_y):
         return flatten_names(learner.adapt(support_x, support_y))
 
-    support = [specs["support_x"], specs["support_y"]]
-    module.adapt = tf.function(adapt, input_signature=support)
-    adapted = module.adapt.get_concrete_function()
-    state_specs = {
-        name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
-        for name, tensor in adapted.structured_outputs.items()
-    }
-    structure = _state_structure(learner, support)
-
     def predict_query(state, query_x):
-        ordered = [state[name] for name in flatten_names(structure)]
-        state = tf.nest.pack_sequence_as(structure, ordered)
+        leaves = [state[name] for name in names]
+        state = tf.nest.pack_sequence_as(structure, leaves)
         return learner.predict_query(state, query_x)
 
     def serve(support_x, support_y, query_x):
@@ -52,24 +56,33 @@ def export_learner(learner, filepath, episodes=None):
             learner.adapt(support_x, support_y), query_x
         )
 
+    state_specs = {
+        name: tf.TensorSpec(leaf.shape, leaf.dtype, name)
+        for name, leaf in flatten_names(structure).items()
+    }
+    query = [specs["query_x"]]
+    module.adapt = tf.function(adapt_flat, input_signature=support)
     module.predict_query = tf.function(
-        predict_query, input_signature=[state_specs, specs["query_x"]]
+        predict_query, input_signature=[state_specs, *query]
     )
-    module.serve = tf.function(
-        serve, input_signature=[*support, specs["query_x"]]
-    )
-    x_specs = {name: specs[name] for name in ("support_x", "support_y")}
-    query_spec = {"query_x": specs["query_x"]}
-    serving = _signature(module.serve, {**x_specs, **query_spec})
-    signatures = {
-        "adapt": _signature(module.adapt, x_specs),
+    module.serve = tf.function(serve, input_signature=[*support, *query])
+    return module
+
+
+def _make_signatures(module, specs):
+    """Return the functions of the module with flat, named tensors."""
+    support = {name: specs[name] for name in ("support_x", "support_y")}
+    query = {"query_x": specs["query_x"]}
+    state_specs, _ = module.predict_query.input_signature
+    serving = _signature(module.serve, {**support, **query})
+    return {
+        "adapt": _signature(module.adapt, support),
         "predict_query": _signature(
-            module.predict_query, {"state": state_specs, **query_spec}
+            module.predict_query, {"state": state_specs, **query}
         ),
         "serve": serving,
         "serving_default": serving,
     }
-    tf.saved_model.save(module, str(filepath), signatures=signatures)
 
 
 def flatten_names(nest, name=""):
@@ -84,12 +97,6 @@ def flatten_names(nest, name=""):
     for key, value in items:
         flat.update(flatten_names(value, f"{name}_{key}" if name else str(key)))
     return flat
-
-
-def _state_structure(learner, support):
-    """Return the nest of `learner.adapt`, whatever its leaves."""
-    trace = tf.function(learner.adapt).get_concrete_function(*support)
-    return trace.structured_outputs
 
 
 def _signature(function, specs):

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kerasmeta.learners.vocabularies import copy_vocabularies
+from kerasmeta.learners.adapted_layers import copy_adapted_layers
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -25,7 +25,7 @@ class AdaptedModel(keras.Model):
         # A copy, uncompiled: training on must not change the adapted model.
         self.learner = learner.__class__.from_config(learner.get_config())
         self.learner.set_weights(learner.get_weights())
-        copy_vocabularies(learner, self.learner)
+        copy_adapted_layers(learner, self.learner)
         self._structure = tf.nest.map_structure(_describe, state)
         self._leaves = [
             self.add_weight(

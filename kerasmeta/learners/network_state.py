@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from kerasmeta.learners.vocabularies import copy_vocabularies
+from kerasmeta.learners.adapted_layers import copy_adapted_layers
 
 
 class NetworkState:
@@ -146,5 +146,5 @@ class NetworkState:
             copy._flatten_layers(), network._flatten_layers()
         ):
             layer.trainable = own.trainable
-        copy_vocabularies(network, copy)
+        copy_adapted_layers(network, copy)
         return copy

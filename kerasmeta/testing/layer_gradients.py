@@ -45,61 +45,65 @@ def _record(layer, calls):
 
 
 def _is_exact(layer, call, args, kwargs):
+    """Compare slope and curvature along a direction with differences."""
     tensors = tf.nest.flatten([args, kwargs])
     floats = [t for t in tensors if tf.is_tensor(t) and t.dtype.is_floating]
-    variables = [v.value for v in layer.trainable_variables]
     if not floats:
         return True
-    generator = np.random.default_rng(0)
+    variables = [v.value for v in layer.trainable_variables]
     state = [tf.identity(v) for v in layer.non_trainable_variables]
-
-    def gradient(points, direction):
-        """The slope along `direction` as a function of the inputs, twice."""
-        for variable, value in zip(layer.non_trainable_variables, state):
-            variable.assign(value)
-        inputs = points[: len(floats)]
-        for variable, value in zip(variables, points[len(floats) :]):
-            variable.assign(value)
-        replaced = iter(inputs)
-        is_float = {id(t) for t in floats}
-        new_args, new_kwargs = tf.nest.map_structure(
-            lambda t: next(replaced) if id(t) in is_float else t,
-            (args, kwargs),
-        )
-        with tf.GradientTape() as outer:
-            outer.watch(inputs)
-            with tf.GradientTape() as inner:
-                inner.watch(inputs)
-                with exact_moments(), batch_statistics(True):
-                    outputs = call(*new_args, **new_kwargs)
-                value = sum(
-                    tf.reduce_sum(tf.sin(o + 1.0))
-                    for o in tf.nest.flatten(outputs)
-                )
-            first = inner.gradient(
-                value, [*inputs, *variables], unconnected_gradients="zero"
-            )
-            slope = sum(tf.reduce_sum(g * d) for g, d in zip(first, direction))
-        second = outer.gradient(
-            slope, [*inputs, *variables], unconnected_gradients="zero"
-        )
-        curve = sum(tf.reduce_sum(g * d) for g, d in zip(second, direction))
-        return float(value), float(slope), float(curve)
-
+    generator = np.random.default_rng(0)
     # Moved a little, off the ties where pooling has no derivative.
     points = [
         point + 1e-3 * generator.normal(size=point.shape)
         for point in [*floats, *variables]
     ]
     direction = [generator.normal(size=p.shape) for p in points]
-    ahead, here, behind = [
-        gradient([p + step * d for p, d in zip(points, direction)], direction)
-        for step in (_STEP, 0.0, -_STEP)
-    ]
+
+    def derivatives(step):
+        for variable, value in zip(layer.non_trainable_variables, state):
+            variable.assign(value)
+        moved = [p + step * d for p, d in zip(points, direction)]
+        for variable, value in zip(variables, moved[len(floats) :]):
+            variable.assign(value)
+        inputs = moved[: len(floats)]
+        arguments = _replace(floats, inputs, (args, kwargs))
+        return _derivatives(call, arguments, inputs, variables, direction)
+
+    ahead, here, behind = map(derivatives, (_STEP, 0.0, -_STEP))
     return all(
         _close((ahead[i] - behind[i]) / (2 * _STEP), here[i + 1])
         for i in range(2)
     )
+
+
+def _replace(old, new, nest):
+    """Return the nest with the `old` tensors replaced by the `new` ones."""
+    replaced = {id(tensor): value for tensor, value in zip(old, new)}
+    return tf.nest.map_structure(lambda t: replaced.get(id(t), t), nest)
+
+
+def _derivatives(call, arguments, inputs, variables, direction):
+    """Return a value of a layer, its slope and curvature along a direction."""
+    args, kwargs = arguments
+    sources = [*inputs, *variables]
+
+    def along_direction(gradients):
+        return sum(tf.reduce_sum(g * d) for g, d in zip(gradients, direction))
+
+    with tf.GradientTape() as outer:
+        outer.watch(inputs)
+        with tf.GradientTape() as inner:
+            inner.watch(inputs)
+            with exact_moments(), batch_statistics(True):
+                outputs = call(*args, **kwargs)
+            value = sum(
+                tf.reduce_sum(tf.sin(o + 1.0)) for o in tf.nest.flatten(outputs)
+            )
+        first = inner.gradient(value, sources, unconnected_gradients="zero")
+        slope = along_direction(first)
+    second = outer.gradient(slope, sources, unconnected_gradients="zero")
+    return float(value), float(slope), float(along_direction(second))
 
 
 def _close(a, b):

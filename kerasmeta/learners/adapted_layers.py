@@ -3,7 +3,7 @@
 import tempfile
 
 
-def copy_vocabularies(source, target):
+def copy_adapted_layers(source, target):
     """Give a copy of a model what the layers of the model were adapted to.
 
     Vocabularies, and what layers such as `Normalization` derive from weights
@@ -14,7 +14,8 @@ def copy_vocabularies(source, target):
         target: Keras model of the same layers and with the same weights.
     """
     for layer in target._flatten_layers():
-        if hasattr(layer, "finalize_state"):
+        has_vocabulary = hasattr(layer, "get_vocabulary")
+        if hasattr(layer, "finalize_state") and not has_vocabulary:
             layer.finalize_state()
     pairs = [
         (layer, copy)
