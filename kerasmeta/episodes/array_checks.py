@@ -12,7 +12,7 @@ _REMEDIES = {
 
 def check_labels(labels, name="y"):
     """Return class labels as a vector, or say what is wrong with them."""
-    labels = _to_array(labels)
+    labels = _to_label_array(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or not len(labels):
@@ -21,17 +21,25 @@ def check_labels(labels, name="y"):
             f"not empty. One-hot labels: use `{name}.argmax(-1)`. "
             f"Received: {name}.shape={labels.shape}"
         )
-    if labels.dtype.kind in "OT" and all(isinstance(v, str) for v in labels):
-        labels = labels.astype(str)
-    bad = labels[~_is_class(labels)]
-    if len(bad):
-        raise ValueError(
-            f"`{name}` must hold classes, integers or strings. Drop examples "
-            "without a class, and sort measurements into classes. Received: "
-            f"{len(bad)} of {len(labels)} values of dtype {labels.dtype} that "
-            f"are not, such as {bad[0]}"
-        )
+    if labels.dtype.kind in "OT":
+        return _from_objects(labels.astype(object), name)
+    _check_classes(labels, _is_class(labels), name)
     return labels
+
+
+def decode_labels(labels, name="y"):
+    """Return labels that are bytes as strings, and others as they are."""
+    if labels.dtype.kind != "S":
+        return labels
+    try:
+        return np.char.decode(labels, "utf-8")
+    except UnicodeDecodeError as error:
+        i = int(np.argmax(labels == error.object))
+        raise ValueError(
+            f"`{name}` must be in UTF-8 where it is bytes. Decode it first: "
+            f"`[label.decode('latin1') for label in {name}]`. Received: "
+            f"{error.object!r} in {name}[{i}]"
+        ) from error
 
 
 def check_arrays(x, num_examples, name="x"):
@@ -119,6 +127,58 @@ def _to_array(value):
         return np.asarray(value)
     except ValueError:  # Rows of different shapes.
         return np.fromiter(value, dtype=object)
+
+
+def _to_label_array(labels):
+    array = _to_array(labels)
+    # NumPy makes one string type of a list of strings, numbers and NULs.
+    if array.dtype.kind in "US" and not hasattr(labels, "dtype"):
+        return np.array(labels, dtype=object)
+    return array
+
+
+def _from_objects(labels, name):
+    """Return labels that are Python objects as an array of one type."""
+    kinds = [_kind(label) for label in labels]
+    kind = next(filter(None, kinds), None)
+    is_class = np.array([k is not None and k is kind for k in kinds])
+    _check_classes(labels, is_class, name)
+    if kind in (str, bytes):
+        _check_ends(labels, "\0" if kind is str else b"\0", name)
+    return np.array(labels.tolist(), kind)
+
+
+def _kind(label):
+    """Return which kind of class a label can be the name of, or `None`."""
+    if isinstance(label, (bool, np.bool_)):
+        return bool
+    if isinstance(label, (int, np.integer, float, np.floating)):
+        is_int64 = -(2.0**63) <= label < 2.0**63 and label == int(label)
+        return int if is_int64 else None
+    return next((k for k in (str, bytes) if isinstance(label, k)), None)
+
+
+def _check_ends(labels, end, name):
+    for i, label in enumerate(labels):
+        if label.endswith(end):
+            raise ValueError(
+                "A class must not end in the character NUL, which NumPy drops. "
+                "Rename it, or strip it. "
+                f"Received: {label!r} in {name}[{i}]"
+            )
+
+
+def _check_classes(labels, is_class, name):
+    if not is_class.all():
+        i = int(np.argmin(is_class))
+        is_object = labels.dtype == object
+        shown = repr(labels[i]) if is_object else str(labels[i])
+        raise ValueError(
+            f"`{name}` must hold classes, integers or strings. Drop examples "
+            "without a class, and sort measurements into classes. Received: "
+            f"{(~is_class).sum()} of {len(labels)} values of dtype "
+            f"{labels.dtype} that are not, such as {shown} in {name}[{i}]"
+        )
 
 
 def _is_class(labels):

@@ -2,6 +2,8 @@
 
 import pathlib
 
+from kerasmeta.episodes.class_filter import keep_classes
+
 # What operating systems leave behind in folders, besides hidden files.
 _SIDE_NAMES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx")
 
@@ -14,8 +16,9 @@ def find_class_folders(directory, suffixes):
     group, here `"Greek"`. Where all classes lie directly in `directory` there
     are no groups; where only some do, those are of the group `"."`.
 
-    Hidden files and what operating systems leave behind (`Thumbs.db`,
-    `desktop.ini`) are ignored; nothing else is.
+    Ignored is what has a name that begins with a point, and what operating
+    systems leave behind: `Thumbs.db`, `ehthumbs.db`, `desktop.ini` and the
+    folder `__MACOSX`, in upper or lower case. Nothing else is.
 
     Args:
         directory: Folder to look in.
@@ -52,6 +55,28 @@ def find_class_folders(directory, suffixes):
     groups = [folder.parent.as_posix() for folder in folders]
     is_flat = set(groups) == {"."}
     return [str(path) for path in paths], classes, None if is_flat else groups
+
+
+def labelled_files(directory, suffixes, classes=None):
+    """Find files in class folders, as examples with labels and groups.
+
+    Args:
+        directory: Folder to look in.
+        suffixes: File types to take, as for `find_class_folders`.
+        classes: List of the names of the classes to keep, or `None` for all.
+
+    Returns:
+        `(paths, labels, groups)`: three lists, as of `find_class_folders`, in
+        which a label is the name of a class without that of its group.
+    """
+    paths, names, groups = find_class_folders(directory, suffixes)
+    kept = keep_classes(names, classes)
+    paths, names = [paths[i] for i in kept], [names[i] for i in kept]
+    if groups is None:
+        return paths, names, None
+    # An index of classes puts group and label together in its messages.
+    labels = [name.rpartition("/")[2] for name in names]
+    return paths, labels, [groups[i] for i in kept]
 
 
 def _files_below(folder, root, suffixes):

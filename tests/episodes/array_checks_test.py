@@ -10,6 +10,7 @@ from kerasmeta.episodes import EpisodeSpec
 from kerasmeta.episodes import episodes_from_arrays
 from kerasmeta.episodes.array_checks import check_arrays
 from kerasmeta.episodes.array_checks import check_labels
+from kerasmeta.episodes.array_checks import decode_labels
 
 X = np.arange(60.0).reshape(20, 3)
 Y = np.repeat([10, 20, 30, 40], 5)
@@ -127,7 +128,26 @@ BAD = {
     "y missing": (dict(y=None), VECTOR + "()"),
     "y with a gap": (
         dict(y=objects(["a", None] * 10)),
-        LABELS + ".*20 of 20 values of dtype object",
+        LABELS + ".*10 of 20 values of dtype object.*such as None in y[1]",
+    ),
+    "y of two kinds": (
+        dict(y=objects([7] * 12 + ["b"] + [7] * 7)),
+        LABELS + ".*1 of 20 values.*such as 'b' in y[12]",
+    ),
+    "y a list of two kinds": (
+        dict(y=[*"aaa", 3, *"bbb"]),
+        LABELS + ".*1 of 7 values.*such as 3 in y[3]",
+    ),
+    "y truth and numbers": (dict(y=objects([True, 1] * 10)), LABELS + ".*y[1]"),
+    "y fractions": (dict(y=objects([1, 1.5] * 10)), LABELS + ".*1.5 in y[1]"),
+    "y huge": (dict(y=objects([0, 2**63] * 10)), LABELS + ".*in y[1]"),
+    "y with NUL": (
+        dict(y=["a", "a\0"] * 10),
+        "must not end in the character NUL.*Received: 'a\\x00' in y[1]",
+    ),
+    "y bytes with NUL": (
+        dict(y=objects([b"a", b"a\0"] * 10)),
+        "NUL.*Received: b'a\\x00' in y[1]",
     ),
     "y complex": (dict(y=Y + 0j), LABELS + ".*complex128"),
     "y ragged": (
@@ -194,6 +214,10 @@ def test_bad_input(row):
         ([b"a", b"b"], [b"a", b"b"]),
         (objects(["a", "bc"]), ["a", "bc"]),
         (objects([["a"], ["bc"]]), ["a", "bc"]),
+        (objects([3, np.int8(4), 5.0]), [3, 4, 5]),
+        (objects([True, False]), [True, False]),
+        (objects(["a\0b", "a"]), ["a\0b", "a"]),
+        (tf.constant(["a", "ä"]), [b"a", "ä".encode()]),
         (np.uint8([[7], [9]]), [7, 9]),
         (tf.constant([5, 6]), [5, 6]),
     ],
@@ -202,6 +226,14 @@ def test_good_labels(labels, expected):
     labels = check_labels(labels)
     assert labels.tolist() == expected
     assert labels.dtype != object
+
+
+def test_bytes_are_decoded():
+    labels = decode_labels(np.array(["ä".encode(), b"b"]))
+    assert labels.tolist() == ["ä", "b"]
+    assert decode_labels(Y) is Y
+    with pytest.raises(ValueError, match=r"UTF-8.*b'\\xe4' in key\[1\]"):
+        decode_labels(np.array([b"a", b"\xe4"]), "key")
 
 
 def test_arrays_keep_their_structure():

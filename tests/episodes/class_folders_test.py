@@ -1,6 +1,7 @@
 import pytest
 
 from kerasmeta.episodes.class_folders import find_class_folders
+from kerasmeta.episodes.class_folders import labelled_files
 
 
 def write(root, *names):
@@ -31,11 +32,25 @@ def test_classes_beside_groups_are_of_the_top_group(tmp_path):
     assert find_class_folders(tmp_path, [".png"])[2] == [".", "b"]
 
 
+def test_labels_are_without_their_groups(tmp_path):
+    write(tmp_path, "a/x/1.png", "a/y/1.png", "b/x/1.png")
+    paths, labels, groups = labelled_files(
+        tmp_path, [".png"], classes=["a/x", "b/x"]
+    )
+    names = ["a/x/1.png", "b/x/1.png"]
+    assert paths == [str(tmp_path / name) for name in names]
+    assert (labels, groups) == (["x", "x"], ["a", "b"])
+    assert labelled_files(tmp_path / "a", [".png"])[1:] == (["x", "y"], None)
+    with pytest.raises(ValueError, match="`classes`.*'c'"):
+        labelled_files(tmp_path, [".png"], classes=["c"])
+
+
 def test_side_files_are_ignored(tmp_path):
     write(
         tmp_path,
         "a/1.png",
         "a/Thumbs.db",
+        "a/ehthumbs.db",
         "a/.DS_Store",
         "desktop.ini",
         ".git/config",

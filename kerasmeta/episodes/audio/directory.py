@@ -2,8 +2,7 @@
 
 from kerasmeta.episodes.audio.wav_file import read_wav
 from kerasmeta.episodes.audio.waveform_source import waveform_source
-from kerasmeta.episodes.class_filter import keep_classes
-from kerasmeta.episodes.class_folders import find_class_folders
+from kerasmeta.episodes.class_folders import labelled_files
 from kerasmeta.episodes.pipeline import source_episodes
 from kerasmeta.utils import check_positive_int
 
@@ -26,8 +25,8 @@ def audio_episodes_from_directory(
     is a class; its name is its path below `directory`, as in `"anna/yes"`. The
     folder above it is its group, here the speaker `"anna"`, for a spec with
     `within_groups=True`; classes that lie directly in `directory` have no
-    groups. Hidden files, `Thumbs.db` and `desktop.ini` are ignored; any other
-    file is an error.
+    groups. Hidden files, `Thumbs.db`, `ehthumbs.db`, `desktop.ini` and
+    `__MACOSX` are ignored; any other file is an error.
 
     Files hold 16-bit PCM samples; several channels (stereo) are averaged. All
     are read once, here, and held in memory as 16-bit integers, or as what
@@ -77,16 +76,10 @@ def audio_episodes_from_directory(
     TensorShape([4, 2, 1000])
     >>> folder.cleanup()
     """
-    paths, names, groups = find_class_folders(directory, (".wav",))
-    kept = keep_classes(names, classes)
-    paths, names = [paths[i] for i in kept], [names[i] for i in kept]
-    if groups is not None:
-        groups = [groups[i] for i in kept]
-        # The index puts group and class together in its messages.
-        names = [name.rpartition("/")[2] for name in names]
+    paths, labels, groups = labelled_files(directory, (".wav",), classes)
     source = waveform_source(
         _read_all(paths, sample_rate),
-        names,
+        labels,
         groups,
         length,
         transform,

@@ -1,5 +1,7 @@
 """Reading WAV files."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,10 +17,14 @@ def read_wav(path):
         are averaged, and an integer.
     """
     try:
-        channels, rate = tf.audio.decode_wav(tf.io.read_file(str(path)))
+        channels, rate = tf.audio.decode_wav(tf.io.read_file(os.fsencode(path)))
     except tf.errors.InvalidArgumentError as error:
         # The names of operations, in brackets, tell a reader nothing.
         reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
+        if "format chunk size" in reason:
+            reason = (
+                "the header is a WAVE_FORMAT_EXTENSIBLE, not that of plain PCM"
+            )
         raise ValueError(
             "A WAV file must be whole, and hold 16-bit PCM samples. Convert it "
             f"first, or remove it. Received: {str(path)!r}, where {reason}"

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.episodes.array_checks import check_labels
 from kerasmeta.episodes.array_source import array_source
 from kerasmeta.episodes.transform import apply_once
 from kerasmeta.utils import check_positive_int
@@ -29,6 +30,7 @@ def waveform_source(
         where: Function from the number of a waveform to its name in messages.
     """
     waveforms = _check_waveforms(waveforms, where or "waveforms[{}]".format)
+    labels = check_labels(labels, "labels")
     samples = _fit_length(waveforms, length)  # (num_examples, length)
     if transform is not None:
         samples = _transform(transform, samples)

@@ -2,8 +2,7 @@
 
 from kerasmeta.episodes.array_source import array_loader
 from kerasmeta.episodes.cache_limit import cache_limit
-from kerasmeta.episodes.class_filter import keep_classes
-from kerasmeta.episodes.class_folders import find_class_folders
+from kerasmeta.episodes.class_folders import labelled_files
 from kerasmeta.episodes.class_index import ClassIndex
 from kerasmeta.episodes.images.image_reader import ImageReader
 from kerasmeta.episodes.images.image_size import INTERPOLATIONS
@@ -44,8 +43,9 @@ def image_episodes_from_directory(
     float32 in the range 0 to 255, as with
     `keras.utils.image_dataset_from_directory`: put a `keras.layers.Rescaling`
     into the network. Like there, images of another size are resized without
-    regard to their proportions. Hidden files, `Thumbs.db` and `desktop.ini`
-    are ignored; any other file is an error.
+    regard to their proportions. PNG files of 16 bits and BMP files with a
+    palette are errors. Hidden files, `Thumbs.db`, `ehthumbs.db`, `desktop.ini`
+    and `__MACOSX` are ignored; any other file is an error.
 
     Args:
         directory: Folder to look in.
@@ -104,27 +104,15 @@ def image_episodes_from_directory(
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     limit = cache_limit(cache)
     image_size = check_image_size(image_size)
-    paths, class_index = _find_images(directory, classes)
+    paths, labels, groups = labelled_files(directory, _SUFFIXES, classes)
     reader = ImageReader(
         paths, image_size, _CHANNELS[color_mode], interpolation
     )
     images = reader.read_all(limit)
     load = reader.load if images is None else array_loader(images)
-    source = Source(class_index, load, name="the images")
+    source = Source(ClassIndex(labels, groups), load, name="the images")
     if class_rotations:
         source = with_rotations(source)
     return source_episodes(
         source, spec, batch_size, seed, num_episodes, **options
     )
-
-
-def _find_images(directory, classes):
-    """Return the paths of the images, and the index of their classes."""
-    paths, names, groups = find_class_folders(directory, _SUFFIXES)
-    kept = keep_classes(names, classes)
-    paths, names = [paths[i] for i in kept], [names[i] for i in kept]
-    if groups is None:
-        return paths, ClassIndex(names)
-    # The index puts group and label together in its messages.
-    labels = [name.rpartition("/")[2] for name in names]
-    return paths, ClassIndex(labels, [groups[i] for i in kept])

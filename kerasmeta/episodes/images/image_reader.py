@@ -5,6 +5,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.episodes.images.image_header import is_cmyk
+from kerasmeta.episodes.images.image_header import is_misread
 from kerasmeta.episodes.python_load import python_load
 
 _CHUNK = 256
@@ -34,15 +36,18 @@ class ImageReader:
         Raises:
             ValueError: If the file is not an image that can be decoded.
         """
+        name = os.fsdecode(self.paths[i])
         try:
             # A pipeline may run on behalf of a GPU, which decodes nothing.
             with tf.device("CPU"):
-                return self._decode(self.paths[i])[0].numpy()
+                data = tf.io.read_file(self.paths[i])
+                _check_kind(data, name)
+                return self._decode(data)[0].numpy()
         except tf.errors.OpError as error:
             raise ValueError(
                 "Images must be whole files of type PNG, JPEG, BMP or GIF, "
                 "whatever they are called. Mend it, or remove it. Received: "
-                f"{os.fsdecode(self.paths[i])!r}: {error.message}"
+                f"{name!r}: {error.message}"
             ) from error
 
     def load(self, ids):
@@ -84,7 +89,7 @@ class ImageReader:
         decoded = (
             tf.data.Dataset.from_tensor_slices(tf.gather(self.paths, ids))
             .map(
-                lambda path: (*self._decode(path), True),
+                lambda path: (*self._decode(tf.io.read_file(path)), True),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
             .ignore_errors()
@@ -109,9 +114,11 @@ class ImageReader:
     def _read_each(self, ids):
         return np.stack([self.read(i) for i in ids])
 
-    def _decode(self, path):
+    def _decode(self, data):
         """Return an image, and whether it is as it is in the file."""
-        image = _to_channels(tf.io.read_file(path), self.shape[2])
+        # Nothing is no image: to decode it fails, as it should.
+        data = tf.where(is_misread(data), b"", data)
+        image = _to_channels(data, self.shape[2])
         is_whole = tf.reduce_all(tf.shape(image) == self.shape)
         image = tf.cond(
             is_whole,
@@ -124,13 +131,25 @@ class ImageReader:
         return tf.ensure_shape(image, self.shape), is_whole
 
 
+def _check_kind(data, name):
+    if is_misread(data):
+        raise ValueError(
+            "PNG images must have 8 bits a channel or fewer, and BMP images "
+            "no palette, or their values would be others than in the file. "
+            f"Save it as a PNG of 8 bits. Received: {name!r}"
+        )
+
+
 def _to_channels(data, channels):
     """Decode an image to so many channels, whatever type it has."""
     heads = _BY_WAY_OF_RGB.get(channels)
     if heads is None:
         return _decode(data, channels)
+    is_indirect = tf.reduce_any(tf.strings.substr(data, 0, 2) == heads)
+    if channels == 1:
+        is_indirect |= is_cmyk(data)
     return tf.cond(
-        tf.reduce_any(tf.strings.substr(data, 0, 2) == heads),
+        is_indirect,
         lambda: _from_rgb(_decode(data, 3), channels),
         lambda: _decode(data, channels),
     )

@@ -2,9 +2,12 @@
 
 import os
 import pathlib
+from collections.abc import Hashable
 from collections.abc import Iterable
 
 import numpy as np
+
+from kerasmeta.episodes.tables.csv_file import read_csv
 
 
 def import_pandas(user):
@@ -23,7 +26,7 @@ def as_frame(data, user, name="data"):
     """Return a `DataFrame`, which may be read from the path of a CSV file."""
     pandas = import_pandas(user)
     if isinstance(data, (str, os.PathLike)):
-        data = _read_csv(pandas, pathlib.Path(data), name)
+        data = read_csv(pandas, pathlib.Path(data), name)
     if not isinstance(data, pandas.DataFrame):
         raise ValueError(
             f"`{name}` must be a pandas `DataFrame` or the path of a CSV file. "
@@ -53,6 +56,11 @@ def check_columns(frame, columns, argument, name="data"):
             f"{argument}=[]"
         )
     for column in columns:
+        if not isinstance(column, Hashable):
+            raise ValueError(
+                f"`{argument}` must be the name of one column of `{name}`. "
+                f"Received: {argument}={column!r}"
+            )
         if column not in frame.columns:
             known = [str(known) for known in frame.columns]
             raise ValueError(
@@ -65,56 +73,6 @@ def check_columns(frame, columns, argument, name="data"):
             f"Received: {argument}={columns}"
         )
     return columns
-
-
-def is_number(series):
-    """Return whether a column holds real numbers or truth values."""
-    from pandas.api import types
-
-    return types.is_numeric_dtype(series) and not types.is_complex_dtype(series)
-
-
-def numbers(frame, columns, remedy, missing=False, name="data"):
-    """Return numeric columns as float32 `[n, D]`.
-
-    Args:
-        frame: The `DataFrame`.
-        columns: Names of the columns.
-        remedy: What to do about a cell that holds something else.
-        missing: Whether NaN is welcome.
-        name: What the table is called.
-    """
-    for column in columns:
-        if not is_number(frame[column]):
-            first = frame[column].iloc[0]
-            raise ValueError(
-                f"Column {column!r} of `{name}` must hold numbers. {remedy} "
-                f"Received: {first!r} in row 0, dtype {frame[column].dtype}"
-            )
-    cells = np.stack(
-        [
-            frame[column].to_numpy("float64", na_value=np.nan)
-            for column in columns
-        ],
-        axis=1,
-    )
-    with np.errstate(over="ignore"):  # Becomes infinite, seen below.
-        cells = cells.astype("float32")
-    check_cells(cells, columns, remedy, missing, name)
-    return cells
-
-
-def check_cells(cells, columns, remedy, missing=False, name="data"):
-    """Raise a `ValueError` that names the first bad cell of `[n, D]`."""
-    bad = np.isinf(cells) if missing else ~np.isfinite(cells)
-    if bad.any():
-        row, i = np.argwhere(bad)[0]
-        what = "infinity" if missing else "NaN or infinity"
-        raise ValueError(
-            f"`{name}` must hold finite float32 numbers. {remedy} Received: "
-            f"{what} in {bad.any(axis=1).sum()} of {len(cells)} rows, first "
-            f"{cells[row, i]} in row {row}, column {columns[i]!r}"
-        )
 
 
 def strings(series):
@@ -146,22 +104,6 @@ def keys(frame, columns, argument, name="data"):
         return frame[columns[0]].to_numpy()
     rows = frame[columns].itertuples(index=False, name=None)
     return np.array([str(row) for row in rows])
-
-
-def _read_csv(pandas, path, name):
-    if not path.is_file():
-        raise ValueError(
-            f"`{name}` must be a `DataFrame` or the path of a CSV file. "
-            f"Received: {name}={str(path)!r}, and there is no such file"
-        )
-    try:
-        return pandas.read_csv(path)
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(
-            f"`{name}` must be a CSV file in UTF-8, with a line of names at "
-            "its top (or read it in your own way, and pass the `DataFrame`). "
-            f"Received: {name}={str(path)!r}. pandas says: {error}"
-        ) from error
 
 
 def _word(value):

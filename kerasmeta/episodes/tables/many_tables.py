@@ -3,9 +3,10 @@
 import numpy as np
 
 from kerasmeta.episodes.array_checks import check_labels
+from kerasmeta.episodes.array_checks import decode_labels
 from kerasmeta.episodes.array_source import array_source
 from kerasmeta.episodes.pipeline import source_episodes
-from kerasmeta.episodes.tables.frames import check_cells
+from kerasmeta.episodes.tables.cells import check_cells
 from kerasmeta.utils import check_positive_int
 
 
@@ -71,17 +72,35 @@ def episodes_from_tables(
             "`tables` must be a dictionary `name -> (x, y)` of at least one "
             f"table. Received: tables of type {type(tables).__name__}"
         )
+    names = _check_names(tables)
     checked = [_check_table(name, table) for name, table in tables.items()]
     width = _check_width(width, {n: x for n, (x, _) in zip(tables, checked)})
     source = array_source(
         np.concatenate([_widen(x, width) for x, _ in checked]),
         np.concatenate([y for _, y in checked]),
-        np.repeat([str(n) for n in tables], [len(y) for _, y in checked]),
+        np.repeat(names, [len(y) for _, y in checked]),
         name="tables",
     )
     return source_episodes(
         source, spec, batch_size, seed, num_episodes, **options
     )
+
+
+def _check_names(tables):
+    """Return the names of the tables as strings, all different."""
+    names = np.array([str(name) for name in tables])
+    known, counts = np.unique(names, return_counts=True)
+    if counts.max() > 1:
+        repeated = [
+            key
+            for key, name in zip(tables, names)
+            if name == known[counts.argmax()]
+        ]
+        raise ValueError(
+            "Names of tables must differ as strings, too. Rename some. "
+            f"Received: tables named {repeated}"
+        )
+    return names
 
 
 def _check_table(name, table):
@@ -95,7 +114,8 @@ def _check_table(name, table):
             f"strings first: see `table_encoder`. Received: table {name!r}. "
             f"NumPy says: {error}"
         ) from error
-    y = check_labels(y, f"tables[{name!r}][1]")
+    y_name = f"tables[{name!r}][1]"
+    y = decode_labels(check_labels(y, y_name), y_name)
     if x.ndim != 2 or not x.shape[1] or len(x) != len(y):
         raise ValueError(
             "Each table must be a pair `(x, y)` of shapes [num_examples, "

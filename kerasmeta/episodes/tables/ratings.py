@@ -1,5 +1,7 @@
 """Episodes from ratings: one user, one task."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,10 +10,10 @@ from kerasmeta.episodes.array_source import array_loader
 from kerasmeta.episodes.class_index import ClassIndex
 from kerasmeta.episodes.pipeline import source_episodes
 from kerasmeta.episodes.source import Source
+from kerasmeta.episodes.tables.cells import numbers
 from kerasmeta.episodes.tables.frames import as_frame
 from kerasmeta.episodes.tables.frames import check_columns
 from kerasmeta.episodes.tables.frames import keys
-from kerasmeta.episodes.tables.frames import numbers
 
 
 def episodes_from_ratings(
@@ -45,7 +47,8 @@ def episodes_from_ratings(
         item: Name of the column with the item.
         rating: Name of the column with the rating, a number.
         item_features: `DataFrame` of numbers whose index is the items, one row
-            each, or `None`.
+            each, or `None`. Make the column of the items the index first:
+            `movies.set_index("movieId")`.
         item_ids: List of all items, or `None`. An example then holds the place
             of its item in the list, from 0. Use one list for training and test.
         **options: As in `episodes_from_arrays`.
@@ -90,7 +93,8 @@ def episodes_from_ratings(
     _check_repeated(frame, user, item)
     loaders = {}
     if item_features is not None:
-        loaders["features"] = _features_loader(items, item_features)
+        features = _check_features(item_features, item)
+        loaders["features"] = _features_loader(items, features)
     if item_ids is not None:
         places = _places(items, item_ids, "item_ids")
         loaders["item"] = array_loader(places.astype("int32")[:, None])
@@ -105,8 +109,24 @@ def episodes_from_ratings(
     )
 
 
-def _features_loader(items, item_features):
+def _check_features(item_features, item):
+    """Return features of items, or say what to make the index."""
+    remedy = (
+        "`item_features` must be a `DataFrame` whose index is the items: use "
+        f"`.set_index({item!r})`."
+    )
+    if isinstance(item_features, (str, os.PathLike)):
+        raise ValueError(f"{remedy} Received: the path {str(item_features)!r}")
     features = as_frame(item_features, "episodes_from_ratings", "item_features")
+    if item in features.columns:
+        raise ValueError(
+            f"{remedy} Received: a column {item!r} beside the index, which "
+            f"begins with {features.index[0]!r}"
+        )
+    return features
+
+
+def _features_loader(items, features):
     cells = numbers(
         features,
         list(features.columns),

@@ -9,10 +9,10 @@ from kerasmeta.episodes.array_source import array_loader
 from kerasmeta.episodes.class_index import ClassIndex
 from kerasmeta.episodes.pipeline import source_episodes
 from kerasmeta.episodes.source import Source
+from kerasmeta.episodes.tables.cells import numbers
 from kerasmeta.episodes.tables.frames import as_frame
 from kerasmeta.episodes.tables.frames import check_columns
 from kerasmeta.episodes.tables.frames import keys
-from kerasmeta.episodes.tables.frames import numbers
 from kerasmeta.episodes.tables.frames import strings
 
 _REMEDY = (

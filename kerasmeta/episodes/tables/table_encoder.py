@@ -4,13 +4,16 @@ import re
 
 import numpy as np
 
+from kerasmeta.episodes.tables.cells import is_number
+from kerasmeta.episodes.tables.cells import is_time
+from kerasmeta.episodes.tables.cells import numbers
 from kerasmeta.episodes.tables.column_selection import best_columns
+from kerasmeta.episodes.tables.encoder_checks import check_spread
+from kerasmeta.episodes.tables.encoder_checks import check_words
 from kerasmeta.episodes.tables.encoder_model import encoder_model
 from kerasmeta.episodes.tables.frames import as_frame
 from kerasmeta.episodes.tables.frames import check_columns
-from kerasmeta.episodes.tables.frames import is_number
 from kerasmeta.episodes.tables.frames import keys
-from kerasmeta.episodes.tables.frames import numbers
 from kerasmeta.episodes.tables.frames import strings
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
@@ -46,14 +49,17 @@ def table_encoder(
             Leave out keys, such as the number of a patient.
         categorical: Names of the columns that are categories, such as numbers
             that stand for countries; by default those that hold no numbers.
-            Their values are read as strings.
+            Their values are read as strings. Dates, and strings most of which
+            are numerals, have to be named here, or made numbers.
         impute: What replaces a missing number, of its column: `"median"`,
             `"mean"` or `"most_frequent"`, as in scikit-learn's
             `SimpleImputer`.
         select: Number of columns to keep, those with most mutual information
             with `target`, or `None` for all. The others are no inputs of the
             model.
-        target: Name of the column to predict; needed for `select`.
+        target: Name of the column to predict; needed for `select`. Numbers
+            are taken for classes if they are whole and at most 20 different
+            ones, and everything that is no number is.
         max_categories: Most categories that a column may have.
 
     Returns:
@@ -82,6 +88,8 @@ def table_encoder(
     features = _check_features(frame, features, target)
     if categorical is None:
         categorical = [c for c in features if not is_number(frame[c])]
+        for column in categorical:
+            check_words(frame[column], column)
     elif len(categorical):
         categorical = check_columns(frame[features], categorical, "categorical")
     words = {c: strings(frame[c]) for c in features if c in categorical}
@@ -141,6 +149,7 @@ def _fit_numbers(frame, columns, strategy):
             )
     imputer = SimpleImputer(strategy=strategy)
     cells = imputer.fit_transform(cells)
+    check_spread(cells, columns)
     return dict(zip(columns, cells.T)), dict(zip(columns, imputer.statistics_))
 
 
@@ -155,7 +164,10 @@ def _select(frame, cells, words, target, select):
         )
     [target] = check_columns(frame, [target], "target")
     values = keys(frame, [target], "target")
-    if not is_number(frame[target]):
+    if is_number(frame[target]) or is_time(frame[target]):
+        remedy = "Drop the rows whose target is infinite."
+        values = numbers(frame, [target], remedy)[:, 0]
+    else:
         values = values.astype(str)
     return best_columns(cells, words, values, count)
 

@@ -57,14 +57,21 @@ def check_label_rows(labels, where, column):
     """
     for label, place in zip(labels, where):
         # A bool is an int to Python, and 1 would be the class of `true`.
-        is_label = type(label) in (str, int) and label != ""
+        is_label = type(label) in (str, int) and _is_name(label)
         if not is_label or type(label) is not type(labels[0]):
             raise ValueError(
-                f"All values of {column!r} must be strings that are not empty, "
-                "or all must be integers. Label or drop this row. Received: "
-                f"{label!r} in {place}"
+                f"All values of {column!r} must be strings that are not blank "
+                "and do not end in NUL, or all must be integers of 64 bits. "
+                f"Label or drop this row. Received: {label!r} in {place}"
             )
     return np.array(labels)
+
+
+def _is_name(label):
+    if isinstance(label, int):
+        return -(2**63) <= label < 2**63
+    # NumPy drops NULs at the end of a string.
+    return label.strip() != "" and not label.endswith("\0")
 
 
 def _read_utf8(path):
@@ -88,32 +95,52 @@ def _read_utf8(path):
 
 def _csv_rows(text, delimiter, path, columns):
     """Yield `(last line, {column: value})` of each row of a CSV file."""
-    reader = csv.DictReader(
+    reader = csv.reader(
         io.StringIO(text, newline=""), delimiter=delimiter, strict=True
     )
+    rows = filter(None, reader)  # Without blank lines.
+    last = 0
     try:
-        names = reader.fieldnames or []
-        for column in columns:
-            if names.count(column) != 1:
-                raise ValueError(
-                    f"The first line of {str(path)!r} must name a column "
-                    f"{column!r}, once. Received: columns {names}"
-                )
-        for row in reader:
-            if None in row or None in row.values():
+        names = next(rows, [])
+        _check_names(names, columns, path)
+        last = reader.line_num
+        for row in rows:
+            if len(row) != len(names):
                 raise ValueError(
                     f"Each row must have {len(names)} values, as the first "
                     "line has. Put texts with commas or quotes in double "
-                    "quotes. Received: another number of them in line "
+                    f"quotes. Received: {len(row)} in line "
                     f"{reader.line_num} of {str(path)!r}"
                 )
-            yield reader.line_num, row
+            last = reader.line_num
+            yield last, dict(zip(names, row))
     except csv.Error as error:
         raise ValueError(
-            "A CSV file must hold rows of values, with texts that contain "
-            "commas or quotes in double quotes. Received: the row from line "
-            f"{reader.line_num + 1} on of {str(path)!r}, where {error}"
+            f"{_csv_remedy(error)} Received: the row from line "
+            f"{last + 1} on of {str(path)!r}, where {error}"
         ) from error
+
+
+def _check_names(names, columns, path):
+    for column in columns:
+        if names.count(column) != 1:
+            raise ValueError(
+                f"The first line of {str(path)!r} must name a column "
+                f"{column!r}, once. Received: columns {names}"
+            )
+
+
+def _csv_remedy(error):
+    if "field limit" in str(error):
+        return (
+            "A value of a CSV file must not be longer than "
+            f"{csv.field_size_limit()} characters. Close a quote that is open, "
+            "or write long texts to a .jsonl file, which has no limit."
+        )
+    return (
+        "A CSV file must hold rows of values, with texts that contain commas "
+        "or quotes in double quotes."
+    )
 
 
 def _json_rows(text, path):

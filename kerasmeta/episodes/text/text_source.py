@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.episodes.array_checks import check_labels
 from kerasmeta.episodes.array_source import array_loader
 from kerasmeta.episodes.array_source import array_source
 from kerasmeta.episodes.transform import apply_once
@@ -26,6 +27,7 @@ def text_source(texts, labels, groups=None, vectorizer=None, where=None):
             messages.
     """
     encoded = _check_texts(texts, where or "texts[{}]".format)
+    labels = check_labels(labels, "labels")
     if vectorizer is not None:
         vectors = _vectorize(vectorizer, encoded)
         return array_source(vectors, labels, groups, name="texts")

@@ -46,11 +46,12 @@ def episodes_from_tfds(
             use as `tfds.load` does, or a `tfds.core.DatasetBuilder` whose data
             are prepared, as of `tfds.builder_from_directory`. The format must
             be `tfrecord`, on a local disk, or `array_record`.
-        spec: `EpisodeSpec`, the size of an episode, or `Curriculum`.
+        spec: `EpisodeSpec` with `ways`, the size of an episode, or
+            `Curriculum`.
         batch_size: Number of episodes in a meta-batch, `T`.
         seed: Non-negative integer. Another seed gives other episodes.
         num_episodes: Number of episodes, or `None` for an endless dataset.
-        split: Split or splits, as TFDS takes them: `"train"`, `"test[:50%]"`,
+        split: Split as TFDS takes it, but no list: `"train"`, `"test[:50%]"`,
             `"train+test"`.
         class_key: Name of the feature that is the class: one number or string.
         example_key: Name of the feature that is the example, or a dictionary
@@ -111,6 +112,12 @@ def episodes_from_tfds(
     (TensorShape([4, 2, 28, 28, 1]), TensorShape([4, 6]))
     >>> folder.cleanup()
     """
+    if getattr(spec, "is_regression", False):
+        raise ValueError(
+            "Data sets of TFDS have classes, and no regression tasks: give the "
+            "spec a number of `ways`. For regression, load arrays with "
+            f"`tfds.as_numpy` for `episodes_from_arrays`. Received: spec={spec}"
+        )
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     if image_size is not None:
         image_size = check_image_size(image_size)

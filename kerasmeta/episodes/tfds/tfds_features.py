@@ -60,14 +60,27 @@ class FeatureParser:
             )
         if self._is_resized(key):
             return tf.TensorSpec([*self.image_size, spec.shape[-1]], "float32")
-        if not spec.shape.is_fully_defined():
-            raise ValueError(
-                "Examples must all have one shape. Give `image_size=` to "
-                "resize images; pad or crop others in a data set of your own. "
-                f"Received: feature {key!r} of shape {spec.shape}"
-            )
+        self._check_shape(key, spec.shape)
         dtype = "float32" if spec.dtype.is_floating else spec.dtype
         return tf.TensorSpec(spec.shape, dtype)
+
+    def _check_shape(self, key, shape):
+        if shape.is_fully_defined():
+            return
+        remedy = (
+            "Give `image_size=` to resize images; pad or crop others in a data "
+            "set of your own."
+        )
+        if isinstance(self.features[key], tfds.features.Sequence):
+            remedy = (
+                "A sequence has any length, and is no class either: pad or "
+                "crop it in a data set of your own, to a "
+                "`tfds.features.Tensor(shape=(length,))`."
+            )
+        raise ValueError(
+            f"`{self.argument}` must name features of one shape. {remedy} "
+            f"Received: feature {key!r} of shape {shape}"
+        )
 
     def _check_key(self, key):
         known = list(self.features.keys())

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from kerasmeta.episodes.array_checks import check_labels
+from kerasmeta.episodes.array_checks import decode_labels
 
 
 def label_names(feature, values, key):
@@ -14,9 +15,7 @@ def label_names(feature, values, key):
         values: What it is for each example.
         key: Its name.
     """
-    if values.dtype == object:
-        values = np.array([_decode(value) for value in values])
-    values = check_labels(values, key)
+    values = decode_labels(check_labels(values, key), key)
     if not isinstance(feature, tfds.features.ClassLabel):
         return values
     bad = np.flatnonzero((values < 0) | (values >= feature.num_classes))
@@ -46,10 +45,6 @@ def _class_name(feature, name):
             f"0..{feature.num_classes - 1}. Received: {name}"
         )
     return feature.int2str(name)
-
-
-def _decode(value):
-    return value.decode("utf-8") if isinstance(value, bytes) else value
 
 
 def _words(feature):

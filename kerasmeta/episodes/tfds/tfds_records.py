@@ -22,14 +22,19 @@ def record_reader(builder, split):
         returns a vector of `bytes`.
 
     Raises:
-        ValueError: If the data are not prepared, or in another format than
-            `tfrecord` and `array_record`.
+        ValueError: If the data are not prepared, in another format than
+            `tfrecord` and `array_record`, or `split` is a list.
     """
     if not builder.info.splits:
         raise ValueError(
             "The data set must be prepared: call "
             "`builder.download_and_prepare()` first. "
             f"Received: {builder.info.full_name!r} in {builder.data_dir!r}"
+        )
+    if isinstance(split, (list, tuple)):
+        raise ValueError(
+            "`split` must be one split. Join several with a plus, as in "
+            f'`split="train+test"`. Received: split={split!r}'
         )
     info = builder.info.splits[split]
     if not info.num_examples:

@@ -1,3 +1,4 @@
+import os
 import wave
 
 import numpy as np
@@ -136,6 +137,25 @@ def test_other_widths_and_no_samples_are_said(folder):
     write_wav(path, [])
     with pytest.raises(ValueError, match=r"one sample or more.*1\.wav"):
         audio_episodes_from_directory(folder, SPEC)
+
+
+def test_an_extensible_header_is_said(folder):
+    path = folder / "b" / "1.wav"
+    data = path.read_bytes()
+    extended = data[20:36] + bytes([22, 0, 16, 0]) + bytes(20)
+    header = data[:16] + (40).to_bytes(4, "little") + b"\xfe\xff" + extended[2:]
+    path.write_bytes(header + data[36:])
+    with pytest.raises(ValueError, match=r"1\.wav.*WAVE_FORMAT_EXTENSIBLE"):
+        audio_episodes_from_directory(folder, SPEC)
+
+
+def test_names_may_be_of_any_encoding(folder):
+    before = audio_episodes_from_directory(folder, SPEC, num_episodes=2)
+    for name in ("a", "b", "c"):
+        new = os.fsencode(folder / name) + b"/3\xe9.wav"
+        os.rename(folder / name / "2.wav", os.fsdecode(new))
+    after = audio_episodes_from_directory(folder, SPEC, num_episodes=2)
+    same_episodes(after, before)
 
 
 def test_other_files_are_said(folder):

@@ -134,6 +134,9 @@ def test_what_cannot_be_used_is_said():
         episodes_from_waveforms([], LABELS, SPEC)
     with pytest.raises(ValueError, match="`waveforms`.*12"):
         episodes_from_waveforms(waveforms[1:], LABELS, SPEC)
+    labels = [*LABELS[:5], None, *LABELS[6:]]
+    with pytest.raises(ValueError, match=r"`labels`.*None in labels\[5\]"):
+        episodes_from_waveforms(waveforms, labels, SPEC)
     with pytest.raises(ValueError, match="length=0"):
         episodes_from_waveforms(waveforms, LABELS, SPEC, length=0)
     with pytest.raises(ValueError, match="Received: transform='mel'"):

@@ -104,6 +104,8 @@ NAN[4, 2] = np.nan
         ({"a": (X.astype(str) + "?", Y)}, {}, ["'a'", "table_encoder"]),
         ({"a": (X, Y + 0.5)}, {}, ["tables['a'][1]", "0.5"]),
         ({}, {}, ["at least one table"]),
+        ({1: (X, Y), "1": (X, Y)}, {}, ["differ as strings", "[1, '1']"]),
+        ({"a": (X, np.array([b"a", b"\xe4"])[Y])}, {}, ["UTF-8", "xe4"]),
         (TABLES, {"width": 4}, ["width=4", "'b' has 5"]),
         (TABLES, {"spec": EpisodeSpec(2, 1, 1)}, ["within_groups=True"]),
         (TABLES, {"spec": EpisodeSpec(shots=1)}, ["ways"]),

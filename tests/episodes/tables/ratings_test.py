@@ -128,6 +128,12 @@ def test_an_episode_does_not_depend_on_the_batch_size(batch_size):
             {"item_features": FEATURES.astype(str)},
             ["'comedy' of `item_features`", "numbers"],
         ),
+        (
+            {"item_features": FEATURES.reset_index(names="movieId")},
+            ["set_index('movieId')", "begins with 0"],
+        ),
+        ({"item_features": "movies.csv"}, ["set_index", "path 'movies.csv'"]),
+        ({"user": ["userId", "movieId"]}, ["one column", "['userId', 'movi"]),
         ({"user": "user"}, ["user='user'", "userId, movieId"]),
         ({"rating": "userId"}, ["'userId' of `ratings`", "'ann'"]),
         (

@@ -112,6 +112,45 @@ def test_selection_finds_the_columns_that_tell():
     assert list(encoder.input) == ["wave"]
 
 
+def test_whole_numbers_can_be_measurements():
+    y = RNG.permutation(120)
+    noise = RNG.normal(size=120)
+    data = pd.DataFrame({"curve": (y - 60) ** 2, "noise": noise, "y": y})
+    encoder = table_encoder(data, target="y", select=1)
+    assert list(encoder.input) == ["curve"]
+    with pytest.raises(ValueError, match="infinity.*row 3, column 'y'"):
+        table_encoder(
+            data.assign(y=np.where(data.index == 3, np.inf, 1.5)),
+            target="y",
+            select=1,
+        )
+    dates = pd.Timestamp("2020-01-01") + pd.to_timedelta(y, "D")
+    with pytest.raises(ValueError, match="'y'.*Make days of dates"):
+        table_encoder(data.assign(y=dates), target="y", select=1)
+
+
+def test_words_that_look_like_numbers_are_named_or_refused():
+    ages = ["31", "?", None, "47", "52"]
+    data = pd.DataFrame({"age": ages, "sex": list("ffmmm")})
+    with pytest.raises(ValueError, match="'age'.*categorical.*3 nume.*'[?]'"):
+        table_encoder(data)
+    encoder = table_encoder(data, categorical=["age", "sex"])
+    assert encoder.output_shape == (None, 6 + 3)
+    data["age"] = pd.to_datetime("2020-01-01")
+    with pytest.raises(ValueError, match="'age'.*categorical.*dates"):
+        table_encoder(data)
+    assert table_encoder(data, categorical=["age", "sex"])
+    with pytest.raises(ValueError, match="'age'.*Make days of dates"):
+        table_encoder(data, categorical=["sex"])
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e25])
+def test_a_spread_that_float32_cannot_hold_is_named(scale):
+    data = pd.DataFrame({"x": RNG.normal(size=30) * scale})
+    with pytest.raises(ValueError, match="standard deviation.*'x'.*e[-+]"):
+        table_encoder(data)
+
+
 def learner_of(name, network_or_backbone):
     if name == "ProtoNet":
         return km.learners.ProtoNet(network_or_backbone)

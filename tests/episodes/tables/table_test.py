@@ -1,3 +1,4 @@
+import decimal
 import sys
 
 import numpy as np
@@ -167,6 +168,54 @@ def test_bad_files_are_named(tmp_path):
         episodes_from_table(tmp_path / "nowhere.csv", SPEC, "kind")
 
 
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("g,x,y\n1,2,3,4\n5,6,7,8\n", "first line has names, 3.*bad.csv"),
+        ("g,x,y\n1,2,3\n5,6,7,8\n", "bad.csv.*pandas says"),
+        ("g,x,x,y\n1,2,3,4\n", r"bad.csv.*columns named \['x'\]"),
+        ("\ufeff\nx,g,x,y\n1,2,3,4\n", r"columns named \['x'\]"),
+    ],
+)
+def test_columns_of_a_file_are_not_guessed(content, words, tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=words):
+        episodes_from_table(path, SPEC, "y", group="g")
+
+
+def test_names_like_those_of_pandas_are_fine(tmp_path):
+    rows = "".join(f"{i // 10},{i},{-i},1,{i}\n" for i in range(40))
+    path = tmp_path / "good.csv"
+    path.write_text("g,x,x.1,,y\n" + rows)
+    data = episodes_from_table(path, SPEC, "y", group="g", num_episodes=2)
+    for examples, targets in rows_of(data):
+        np.testing.assert_array_equal(examples[:, :1], targets)
+        np.testing.assert_array_equal(examples[:, 1:2], -targets)
+
+
+def test_objects_that_are_numbers():
+    values = [decimal.Decimal(i) if i % 2 else np.int8(i) for i in range(40)]
+    data = SMALL.assign(id=pd.Series(values, dtype=object))
+    options = {"features": ["id"], "group": "kind", "num_episodes": 2}
+    found = episodes_from_table(data, SPEC, "size", **options)
+    expected = episodes_from_table(SMALL, SPEC, "size", **options)
+    for (a, _), (b, _) in zip(found, expected):
+        np.testing.assert_array_equal(a["support_x"], b["support_x"])
+
+
+def test_digits_that_do_not_matter_may_get_lost():
+    size = 1e6 * (1 + SMALL["size"] / 3)
+    data = SMALL.assign(id=2**24 + SMALL["id"] * 2, size=size)
+    spec = EpisodeSpec(shots=5, queries=5)
+    data = episodes_from_table(
+        data, spec, "size", features=["id"], group="kind", num_episodes=2
+    )
+    for examples, targets in rows_of(data):
+        rows = (examples[:, 0].astype(int) - 2**24) // 2
+        np.testing.assert_allclose(targets[:, 0], size[rows], rtol=1e-7)
+
+
 def test_pandas_is_needed(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"kerasmeta\[tables\]"):
@@ -190,6 +239,27 @@ def test_pandas_is_needed(monkeypatch):
             {"data": SMALL.assign(kind=SMALL.kind.where(SMALL.id != 7))},
             ["first in row 7, column 'kind'", "dropna"],
         ),
+        (
+            {"data": SMALL.assign(id=[*range(17), "n/a", *range(22)])},
+            ["'id'", "numbers", "'n/a' in row 17"],
+        ),
+        (
+            {"data": SMALL.assign(id=[3, "4"] * 20)},
+            ["'id'", "numbers", "'4' in row 1"],
+        ),
+        (
+            {"data": SMALL.assign(id=pd.Timestamp("2020-01-01"))},
+            ["'id'", "pandas.Timedelta(days=1)"],
+        ),
+        (
+            {"data": SMALL.assign(id=2**24 + SMALL["id"])},
+            ["24 bits", "minimum of column 'id'", "16777217"],
+        ),
+        (
+            {"data": SMALL.assign(id=1.7e9 + SMALL["id"])},
+            ["minimum of column 'id'", "1700000000"],
+        ),
+        ({"target": ["size", "id"]}, ["target=['size', 'id']"]),
         ({"data": SMALL.assign(id=1e300)}, ["infinity", "column 'id'"]),
         ({"data": SMALL[["id", "id", "kind", "size"]]}, ["['id']", "name"]),
         ({"spec": EpisodeSpec(2, 1, 1)}, ["must hold classes", "size"]),

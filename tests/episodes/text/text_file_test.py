@@ -58,6 +58,15 @@ def test_a_file_gives_the_episodes_of_its_texts(suffix, tmp_path):
     same_episodes(found, episodes_from_text(TEXTS, LABELS, SPEC, **options))
 
 
+def test_blank_lines_have_no_meaning(tmp_path):
+    rows = [f"{text},{label}" for text, label in zip("abcdef", LABELS)]
+    path = tmp_path / "texts.csv"
+    path.write_text("\n\r\n" + "\n\n".join(["text,label", *rows]))
+    found = text_episodes_from_file(path, SPEC, num_episodes=4)
+    expected = episodes_from_text(list("abcdef"), LABELS, SPEC, num_episodes=4)
+    same_episodes(found, expected)
+
+
 def test_columns_groups_classes_and_integers(tmp_path):
     rows = [
         {"says": text, "topic": i // 2, "who": "ab"[i // 4]}
@@ -94,6 +103,14 @@ def test_columns_groups_classes_and_integers(tmp_path):
         ("a.csv", b"text,label\nhi,x\ncaf\xe9,x\n", "UTF-8.*0xe9 in line 3"),
         ("a.csv", b"text,label\nhi,x\n\n ,x\n", "white space.*line 4 of"),
         ("a.csv", b"text,label\nhi,x\nho,\n", "'label'.*'' in line 3"),
+        ("a.csv", b"text,label\nhi,x\nho, \n", "not blank.*' ' in line 3"),
+        ("a.csv", b"text,label\nhi,x\nho,x\0\n", "NUL.*'x.x00' in line 3"),
+        ("a.csv", b"\n\ntext,label\nhi,x\nhi\n", "2 values.*1 in line 5"),
+        (
+            "a.csv",
+            b"text,label\nhi,x\n" + b"a" * 131073 + b",x\n",
+            "longer than 131072.*jsonl.*line 3",
+        ),
         ("a.jsonl", b"", "no rows"),
         ("a.jsonl", b'{"text": "hi", "label": 1}\n{"tex', "JSON.*line 2"),
         ("a.jsonl", b'["hi", 1]\n', "object.*line 1 .* is a list"),

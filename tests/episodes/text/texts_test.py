@@ -146,6 +146,9 @@ def test_what_cannot_be_used_is_said():
         episodes_from_text([], [], SPEC)
     with pytest.raises(ValueError, match="`texts`.*24"):
         episodes_from_text(TEXTS[:-1], LABELS, SPEC)
+    labels = [*LABELS[:5], None, *LABELS[6:]]
+    with pytest.raises(ValueError, match=r"`labels`.*None in labels\[5\]"):
+        episodes_from_text(TEXTS, labels, SPEC)
     with pytest.raises(ValueError, match="groups"):
         episodes_from_text(TEXTS, LABELS, SPEC, groups=[0, 1])
     with pytest.raises(ValueError, match="ways"):

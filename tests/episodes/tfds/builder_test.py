@@ -237,6 +237,8 @@ def test_rotations_and_options(omniglot, cache):
     [
         ({"split": "nope"}, "nope"),
         ({"split": "train[:0]"}, "hold examples.*train"),
+        ({"split": ["train", "test"]}, "one split.*\"train.test\".*'train'"),
+        ({"spec": EpisodeSpec(shots=1)}, "no regression tasks.*ways"),
         ({"example_key": "picture"}, "'image'.*example_key='picture'"),
         ({"class_key": "lable"}, "'label'.*class_key='lable'"),
         ({"class_key": "image"}, "class_key='image'"),
@@ -253,7 +255,7 @@ def test_rotations_and_options(omniglot, cache):
 @pytest.mark.parametrize("omniglot", ["tfrecord"], indirect=True)
 def test_wrong_arguments(omniglot, arguments, words):
     with pytest.raises(ValueError, match=words):
-        episodes_from_tfds(omniglot[0], SPEC, **arguments)
+        episodes_from_tfds(omniglot[0], **{"spec": SPEC, **arguments})
 
 
 @pytest.fixture
@@ -308,7 +310,7 @@ def test_hard_features_are_named(various):
     builder, _ = various
     spec = EpisodeSpec(ways=2, shots=1, queries=3)
     for key, words in [
-        ("tokens", "pad or crop.*'tokens'"),
+        ("tokens", "A sequence has any length.*Tensor.*'tokens'"),
         ("nest", "are tensors.*'nest'"),
     ]:
         with pytest.raises(ValueError, match=words):
