@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from kerasmeta.__main__ import STEPS
 from kerasmeta.__main__ import parse_options
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -73,8 +74,8 @@ def test_bad_options_are_refused(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_default_steps_are_those_of_the_learner(tmp_path):
-    options = ["--output", str(tmp_path)]
-    assert parse_options(options).steps > 0
-    maml = parse_options([*options, "--learner", "maml"])
-    assert maml.steps < parse_options(options).steps
+@pytest.mark.parametrize("learner", ["proto_net", "maml"])
+def test_default_steps_are_those_of_the_learner(tmp_path, learner):
+    options = ["--output", str(tmp_path), "--learner", learner]
+    assert parse_options(options).steps == STEPS[learner]
+    assert parse_options([*options, "--steps", "7"]).steps == 7

@@ -7,3 +7,4 @@ from kerasmeta.ops.map_tasks import stack_tasks
 from kerasmeta.ops.map_tasks import task_at
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
+from kerasmeta.ops.safe_sqrt import safe_sqrt

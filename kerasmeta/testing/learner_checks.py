@@ -34,7 +34,7 @@ def check_shapes(learner, data):
     state = learner.adapt(task["support_x"], task["support_y"])
     _require_close(
         learner.predict_query(state, task["query_x"]),
-        predictions[0],
+        _of_first_task(predictions, episodes),
         "`adapt` and `predict_query` differ from `predict`",
     )
 
@@ -89,8 +89,10 @@ def check_config(learner, data):
 
 def check_saved_model(learner, data):
     """The SavedModel gives the same, for other numbers of queries too."""
-    predictions = learner.predict(data.take(1), verbose=0)[0]
-    task = _task(_first(data)[0])
+    episodes, _ = _first(data)
+    task = _task(episodes)
+    predictions = learner.predict(data.take(1), verbose=0)
+    predictions = _of_first_task(predictions, episodes)
     support = task["support_x"], task["support_y"]
     with tempfile.TemporaryDirectory() as folder:
         learner.export(folder)
@@ -254,7 +256,24 @@ def _first(data):
 
 
 def _task(episodes):
-    return task_at(dict(episodes), 0)
+    """Return the first task, without padding."""
+    task = task_at(dict(episodes), 0)
+    for name in ("support", "query"):
+        mask = task.pop(f"{name}_mask", None)
+        for key in (f"{name}_x", f"{name}_y"):
+            if mask is not None and key in task:
+                task[key] = _without_padding(task[key], mask)
+    return task
+
+
+def _of_first_task(predictions, episodes):
+    mask = episodes.get("query_mask")
+    first = predictions[0]
+    return first if mask is None else _without_padding(first, mask[0])
+
+
+def _without_padding(nest, mask):
+    return tf.nest.map_structure(lambda t: tf.boolean_mask(t, mask), nest)
 
 
 def _require(condition, message):

@@ -1,6 +1,7 @@
 """Checks of plain arguments, shared by all of the package."""
 
 from kerasmeta.utils.checks import check_choice
+from kerasmeta.utils.checks import check_fraction
 from kerasmeta.utils.checks import check_positive_int
 from kerasmeta.utils.checks import check_positive_number
 from kerasmeta.utils.checks import check_seed

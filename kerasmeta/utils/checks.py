@@ -37,17 +37,32 @@ def check_seed(seed):
 
 def check_positive_number(name, value):
     """Return `value` as a `float` above zero, or say what is wrong with it."""
-    try:
-        # `float` would take "0.1" and True, which are mistakes here.
-        number = math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
+    number = _as_number(value)
     if not 0 < number < math.inf:
         raise ValueError(
             f"`{name}` must be a positive finite number. "
             f"Received: {name}={value!r}"
         )
     return number
+
+
+def check_fraction(name, value):
+    """Return `value` as a `float` in `[0, 1)`, or say what is wrong with it."""
+    number = _as_number(value)
+    if not 0 <= number < 1:
+        raise ValueError(
+            f"`{name}` must be a number of at least 0 and less than 1. "
+            f"Received: {name}={value!r}"
+        )
+    return number
+
+
+def _as_number(value):
+    try:
+        # `float` would take "0.1" and True, which are mistakes here.
+        return math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def check_choice(name, value, choices):

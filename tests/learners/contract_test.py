@@ -14,14 +14,20 @@ REGRESSION = {"loss": "mse", "metrics": ["mse"]}
 SPEC = km.episodes.EpisodeSpec(ways=3, shots=2, queries=4)
 
 
-def images():
+def varied():
+    """Images in episodes of different sizes, padded."""
+    spec = km.episodes.EpisodeSpec((2, 3), (1, 2), (2, 4), unbalanced=True)
+    return images(spec)
+
+
+def images(spec=SPEC):
     """Noisy copies of one random 8x8 picture a class."""
     generator = np.random.default_rng(0)
     y = np.repeat(np.arange(8), 10)
     x = generator.normal(size=(8, 8, 8, 1))[y]
     x += 0.5 * generator.normal(size=x.shape)
     return km.episodes.episodes_from_arrays(
-        x, y, SPEC, batch_size=2, num_episodes=4
+        x, y, spec, batch_size=2, num_episodes=4
     )
 
 
@@ -55,6 +61,23 @@ ROWS = {
         learner=lambda: maml(km.backbones.mlp((1,), 1, units=(16,))),
         episodes=sinusoid,
         compile=REGRESSION,
+    ),
+    "MAML-Adam": dict(
+        learner=lambda: km.learners.MAML(
+            km.backbones.mlp((1,), 1, units=(16,)),
+            inner_steps=2,
+            inner_optimizer=km.inner_optimizers.Adam(0.02),
+        ),
+        episodes=sinusoid,
+        compile=REGRESSION,
+    ),
+    "MAML-padded": dict(
+        learner=lambda: maml(conv(3)), episodes=varied, compile=CROSSENTROPY
+    ),
+    "ProtoNet-padded": dict(
+        learner=lambda: km.learners.ProtoNet(conv(8), ways=3),
+        episodes=varied,
+        compile=CROSSENTROPY,
     ),
     "MAML-transductive": dict(
         learner=lambda: maml(conv(3)), episodes=images, compile=CROSSENTROPY
