@@ -13,7 +13,7 @@ class Source:
     """Labelled data that episodes can be drawn from.
 
     All that a kind of data has to say: the rest is written once, in
-    `EpisodeStream` and `episode_dataset`.
+    `EpisodeStream` and `source_episodes`.
 
     Args:
         class_index: `ClassIndex`; for regression its classes are the tasks.

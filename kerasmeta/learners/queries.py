@@ -33,7 +33,9 @@ def loss_weights(loss, query_mask, sample_weight):
         return sample_weight
     weights = tf.cast(query_mask, keras.config.floatx())
     if not _takes_sum(loss):
-        weights /= tf.reduce_mean(weights, axis=1, keepdims=True)
+        # A task without queries weighs nothing.
+        share = tf.reduce_mean(weights, axis=1, keepdims=True)
+        weights = tf.math.divide_no_nan(weights, share)
     if sample_weight is not None:
         weights *= tf.cast(sample_weight, weights.dtype)
     return weights

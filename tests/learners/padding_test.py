@@ -265,3 +265,13 @@ def test_adapted_model_keeps_what_normalization_learned(name):
     np.testing.assert_allclose(
         model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4
     )
+
+
+def test_a_task_without_queries_does_not_spoil_the_loss():
+    learner = maml("moving")
+    learner.compile(loss="sparse_categorical_crossentropy")
+    batch, query_y = next(iter(padded()))
+    first = tf.constant([[False], [True], [True], [True]])
+    batch["query_mask"] &= first
+    loss, _ = learner.meta_loss(batch, query_y, training=False)
+    assert np.isfinite(loss)
