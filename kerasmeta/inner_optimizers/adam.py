@@ -28,10 +28,12 @@ class Adam(InnerOptimizer):
     Optimization", arXiv:1412.6980.
 
     Args:
-        learning_rate: Positive number.
+        learning_rate: Positive number, or schedule over inner steps.
         beta_1: Number in `[0, 1)`.
         beta_2: Number in `[0, 1)`.
         epsilon: Positive number.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, as for
+            `keras.optimizers`, and `name`.
 
     Raises:
         ValueError: If a number is not in its range.
@@ -56,10 +58,7 @@ class Adam(InnerOptimizer):
         epsilon=1e-7,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        self.learning_rate = check_positive_number(
-            "learning_rate", learning_rate
-        )
+        super().__init__(learning_rate, **kwargs)
         self.beta_1 = check_fraction("beta_1", beta_1)
         self.beta_2 = check_fraction("beta_2", beta_2)
         self.epsilon = check_positive_number("epsilon", epsilon)
@@ -70,7 +69,7 @@ class Adam(InnerOptimizer):
             "squares": [tf.zeros_like(w) for w in weights],
         }
 
-    def step(self, weights, gradients, state, step):
+    def step(self, weights, gradients, state, step, loss=None):
         means = [
             m + (g - m) * (1 - self.beta_1)
             for m, g in zip(state["means"], gradients)
@@ -88,12 +87,11 @@ class Adam(InnerOptimizer):
     def _rate(self, step, dtype):
         t = tf.cast(step, dtype) + 1
         one, two = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
-        return self.learning_rate * tf.sqrt(1 - two**t) / (1 - one**t)
+        return self.rate_at(step) * tf.sqrt(1 - two**t) / (1 - one**t)
 
     def get_config(self):
         return {
             **super().get_config(),
-            "learning_rate": self.learning_rate,
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,

@@ -3,7 +3,6 @@
 import keras
 
 from kerasmeta.inner_optimizers.inner_optimizer import InnerOptimizer
-from kerasmeta.utils import check_positive_number
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -16,7 +15,9 @@ class GradientDescent(InnerOptimizer):
     Fast Adaptation of Deep Networks", arXiv:1703.03400.
 
     Args:
-        learning_rate: Positive number.
+        learning_rate: Positive number, or schedule over inner steps.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, as for
+            `keras.optimizers`, and `name`.
 
     Raises:
         ValueError: If the rate is not a positive finite number.
@@ -31,15 +32,6 @@ class GradientDescent(InnerOptimizer):
     array([0.9], dtype=float32)
     """
 
-    def __init__(self, learning_rate=0.01, **kwargs):
-        super().__init__(**kwargs)
-        self.learning_rate = check_positive_number(
-            "learning_rate", learning_rate
-        )
-
-    def step(self, weights, gradients, state, step):
-        moved = [w - self.learning_rate * g for w, g in zip(weights, gradients)]
-        return moved, state
-
-    def get_config(self):
-        return {**super().get_config(), "learning_rate": self.learning_rate}
+    def step(self, weights, gradients, state, step, loss=None):
+        rate = self.rate_at(step)
+        return [w - rate * g for w, g in zip(weights, gradients)], state

@@ -5,7 +5,6 @@ import tensorflow as tf
 
 from kerasmeta.inner_optimizers.inner_optimizer import InnerOptimizer
 from kerasmeta.utils import check_fraction
-from kerasmeta.utils import check_positive_number
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -24,9 +23,11 @@ class Momentum(InnerOptimizer):
     initialization and momentum in deep learning", ICML.
 
     Args:
-        learning_rate: Positive number.
+        learning_rate: Positive number, or schedule over inner steps.
         momentum: Number in `[0, 1)`.
         nesterov: Whether to look ahead.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, as for
+            `keras.optimizers`, and `name`.
 
     Raises:
         ValueError: If a number is not in its range.
@@ -47,18 +48,16 @@ class Momentum(InnerOptimizer):
     def __init__(
         self, learning_rate=0.01, momentum=0.9, nesterov=False, **kwargs
     ):
-        super().__init__(**kwargs)
-        self.learning_rate = check_positive_number(
-            "learning_rate", learning_rate
-        )
+        super().__init__(learning_rate, **kwargs)
         self.momentum = check_fraction("momentum", momentum)
         self.nesterov = bool(nesterov)
 
     def initial_state(self, weights):
         return [tf.zeros_like(w) for w in weights]
 
-    def step(self, weights, gradients, state, step):
-        downhill = [-self.learning_rate * g for g in gradients]
+    def step(self, weights, gradients, state, step, loss=None):
+        rate = self.rate_at(step)
+        downhill = [-rate * g for g in gradients]
         velocities = [self.momentum * v + d for v, d in zip(state, downhill)]
         moves = velocities
         if self.nesterov:
@@ -70,7 +69,6 @@ class Momentum(InnerOptimizer):
     def get_config(self):
         return {
             **super().get_config(),
-            "learning_rate": self.learning_rate,
             "momentum": self.momentum,
             "nesterov": self.nesterov,
         }

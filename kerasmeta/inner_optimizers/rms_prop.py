@@ -22,9 +22,11 @@ class RMSprop(InnerOptimizer):
     Neural Networks for Machine Learning.
 
     Args:
-        learning_rate: Positive number.
+        learning_rate: Positive number, or schedule over inner steps.
         rho: Number in `[0, 1)`.
         epsilon: Positive number.
+        **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, as for
+            `keras.optimizers`, and `name`.
 
     Raises:
         ValueError: If a number is not in its range.
@@ -41,23 +43,21 @@ class RMSprop(InnerOptimizer):
     """
 
     def __init__(self, learning_rate=0.001, rho=0.9, epsilon=1e-7, **kwargs):
-        super().__init__(**kwargs)
-        self.learning_rate = check_positive_number(
-            "learning_rate", learning_rate
-        )
+        super().__init__(learning_rate, **kwargs)
         self.rho = check_fraction("rho", rho)
         self.epsilon = check_positive_number("epsilon", epsilon)
 
     def initial_state(self, weights):
         return [tf.zeros_like(w) for w in weights]
 
-    def step(self, weights, gradients, state, step):
+    def step(self, weights, gradients, state, step, loss=None):
         squares = [
             self.rho * v + (1 - self.rho) * tf.square(g)
             for v, g in zip(state, gradients)
         ]
+        rate = self.rate_at(step)
         moved = [
-            w - self.learning_rate * g / tf.sqrt(v + self.epsilon)
+            w - rate * g / tf.sqrt(v + self.epsilon)
             for w, g, v in zip(weights, gradients, squares)
         ]
         return moved, squares
@@ -65,7 +65,6 @@ class RMSprop(InnerOptimizer):
     def get_config(self):
         return {
             **super().get_config(),
-            "learning_rate": self.learning_rate,
             "rho": self.rho,
             "epsilon": self.epsilon,
         }

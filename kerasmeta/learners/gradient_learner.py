@@ -1,6 +1,7 @@
 """The base of learners that adapt by gradients, and the inner loop."""
 
 import abc
+import contextlib
 
 import keras
 import tensorflow as tf
@@ -8,12 +9,21 @@ import tensorflow as tf
 from kerasmeta.inner_optimizers import GradientDescent
 from kerasmeta.inner_optimizers import InnerOptimizer
 from kerasmeta.learners.checks import check_network
+from kerasmeta.learners.checks import check_support
+from kerasmeta.learners.held_variables import HeldVariables
+from kerasmeta.learners.held_variables import true_state
+from kerasmeta.learners.inner_loop import rematerialized
+from kerasmeta.learners.inner_loop import run_steps
 from kerasmeta.learners.inner_loss import inner_loss_value
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.network_state import NetworkState
+from kerasmeta.learners.task_gradients import gradients_by_task
+from kerasmeta.learners.task_gradients import is_mean_over_tasks
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops import exact_moments
+from kerasmeta.ops import is_sequential
 from kerasmeta.ops import map_tasks
+from kerasmeta.ops import task_at
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
 
@@ -23,17 +33,18 @@ BATCH_NORM_POLICIES = ("transductive", "inductive", "moving")
 class GradientLearner(MetaLearner, abc.ABC):
     """Adapts fast weights of a network by gradient steps on the support set.
 
-    A subclass says *what* is adapted (`initial_fast_weights` and `forward`);
+    A subclass says *what* is adapted: `fast_variables`, or, where they are not
+    variables of the network, `initial_fast_weights` and `forward`.
     `inner_optimizer` says how it moves. The meta-gradient goes through the
     steps, exactly, for any unmodified Keras model, unless `first_order`.
 
     Args:
         network: Built `keras.Model`, used as it is.
-        inner_learning_rate: Rate of the default inner optimizer, plain
-            gradient descent.
+        inner_learning_rate: Rate of the default inner optimizer.
         inner_steps: Number of gradient steps on the support set.
         first_order: Whether to treat the inner gradients as constants.
-        inner_optimizer: `InnerOptimizer` to use instead of gradient descent.
+        inner_optimizer: `InnerOptimizer` to use instead of the default, which
+            is plain gradient descent for most learners.
         inner_loss: Loss of the inner loop, as for `compile(loss=)`. Defaults
             to the compiled loss.
         batch_norm: What BatchNormalization uses. `"transductive"`: the
@@ -41,6 +52,16 @@ class GradientLearner(MetaLearner, abc.ABC):
             do. `"inductive"`: those of the support set, so that no prediction
             depends on other queries. `"moving"`: Keras' own meaning, batch
             statistics in `fit` and moving statistics elsewhere.
+        test_inner_steps: Number of steps outside of `fit`, or `None` for
+            `inner_steps`.
+        second_order_after: Number of first outer steps that are of first
+            order, before the exact gradients begin.
+        rematerialize: Whether to compute each inner step again for the outer
+            gradient, instead of keeping all of it in memory. The gradients are
+            the same.
+        unroll: Whether the graph holds all inner steps one after another.
+            With `False` it holds a loop: compiling takes as long for 20 steps
+            as for 2, and a step may run a little slower.
     """
 
     def __init__(
@@ -52,6 +73,10 @@ class GradientLearner(MetaLearner, abc.ABC):
         inner_optimizer=None,
         inner_loss=None,
         batch_norm="transductive",
+        test_inner_steps=None,
+        second_order_after=0,
+        rematerialize=False,
+        unroll=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -60,107 +85,213 @@ class GradientLearner(MetaLearner, abc.ABC):
         self.inner_learning_rate = inner_learning_rate
         self.first_order = bool(first_order)
         self.inner_optimizer = _check_optimizer(
-            inner_optimizer
-            or GradientDescent(inner_learning_rate, name="inner_optimizer")
+            inner_optimizer or self.default_inner_optimizer()
         )
         self.inner_loss = inner_loss
         self.batch_norm = check_choice(
             "batch_norm", batch_norm, BATCH_NORM_POLICIES
         )
+        self.test_inner_steps = test_inner_steps
+        if test_inner_steps is not None:
+            check_positive_int("test_inner_steps", test_inner_steps)
+        self.second_order_after = check_positive_int(
+            "second_order_after", second_order_after, minimum=0
+        )
+        self.rematerialize = bool(rematerialize)
+        self.unroll = bool(unroll)
         self._network_state = NetworkState(network)
-        self.inner_optimizer.build_for(self.initial_fast_weights())
+        self._constant_gradients = self.first_order
+        self.inner_optimizer.build_for(
+            self.initial_fast_weights(), self.inner_steps
+        )
         self.built = True
 
-    @abc.abstractmethod
-    def initial_fast_weights(self):
-        """Return the list of tensors that the inner loop starts from."""
+    def default_inner_optimizer(self):
+        """Return what moves the fast weights if no optimizer is given."""
+        return GradientDescent(self.inner_learning_rate, name="inner_optimizer")
 
-    @abc.abstractmethod
-    def forward(self, fast_weights, buffers, x, training=False):
+    def fast_variables(self):
+        """Return the variables of the network that adapt; all by default."""
+        return self.network.trainable_variables
+
+    def initial_fast_weights(
+        self, support_x=None, support_y=None, support_mask=None
+    ):
+        """Return the list of tensors that the inner loop starts from.
+
+        The values of `fast_variables`, unless a subclass computes them from
+        the support set. Without a support set it shows their shapes.
+        """
+        return [tf.convert_to_tensor(v) for v in self.fast_variables()]
+
+    def encode(self, x, buffers, training=False):
+        """Compute what does not change in the inner loop, once a task.
+
+        Returns:
+            `(x, buffers, losses)`: what `forward` gets as its `x`, the
+            non-trainable state, and extra losses or `None`.
+        """
+        return x, buffers, None
+
+    def forward(self, fast_weights, buffers, x, training=False, step=0):
         """Run the network with fast weights.
 
         Args:
             fast_weights: List of tensors, as `initial_fast_weights`.
             buffers: Dictionary of non-trainable state that differs from the
                 network's own.
-            x: Examples, `[S, ...]`, or a nest.
+            x: Examples, `[S, ...]`, or a nest; what `encode` returned.
             training: What Keras layers get as `training`.
+            step: Number of inner steps that the fast weights have taken.
 
         Returns:
             `(outputs, buffers, losses)`: the outputs, the non-trainable state
             after the call, and the extra losses as one scalar or `None`.
         """
+        fast = {
+            id(variable): weight
+            for variable, weight in zip(self.fast_variables(), fast_weights)
+        }
+        weights = [
+            fast.get(id(variable), variable.value)
+            for variable in self.network.trainable_variables
+        ]
+        return self._network_state.call(weights, buffers, x, training)
+
+    def inner_penalty(self, fast_weights):
+        """Return what the inner loss has besides the loss, or `None`."""
+
+    def support_batch(self, support, step):
+        """Return `(x, y, mask)` that a step of the inner loop learns from."""
+        return support
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
-        return self._adapt(
-            self._start(), support_x, support_y, support_mask, {}, training
-        )
+        return self._adapt(support_x, support_y, support_mask, {}, training)
 
     def predict_query(self, state, query_x, training=False):
         return self._predict(state, query_x, training)[0]
 
-    def _start(self):
-        weights = self.initial_fast_weights()
-        return weights, self.inner_optimizer.initial_state(weights)
-
-    def _adapt(
-        self, start, support_x, support_y, support_mask, buffers, training
-    ):
+    def _adapt(self, support_x, support_y, support_mask, buffers, training):
         """The inner loop."""
-        weights, optimizer_state = start
-        for step in range(self.inner_steps):
+        weights = self.initial_fast_weights(support_x, support_y, support_mask)
+        x, buffers, losses = self._encode(
+            support_x, buffers, training, support_mask
+        )
+        state = {
+            "fast_weights": weights,
+            "buffers": buffers,
+            "optimizer": self.inner_optimizer.initial_state(weights),
+        }
+        state, _ = self._take_steps(
+            state, (x, support_y, support_mask), training
+        )
+        buffers = state["buffers"]
+        if self.batch_norm == "inductive":
+            buffers = self.measure_statistics(
+                state["fast_weights"], buffers, support_x, support_mask
+            )
+        return {"fast_weights": state["fast_weights"], "buffers": buffers}
+
+    def _take_steps(self, state, support, training, collect=None):
+        """Take all inner steps, and collect something after each."""
+        step_fn = self._make_step(training)
+        if self.rematerialize:
+            step_fn = rematerialized(step_fn, HeldVariables(self.variables))
+        return run_steps(
+            lambda state, step: step_fn(state, step, support),
+            state,
+            self.steps_for(training),
+            self.unroll,
+            collect,
+        )
+
+    def steps_for(self, training):
+        """Return the number of inner steps in training or outside of it."""
+        return (not training and self.test_inner_steps) or self.inner_steps
+
+    def _make_step(self, training):
+        constant_gradients = self._constant_gradients
+
+        def step_fn(state, step, support):
+            x, y, mask = self.support_batch(support, step)
+            weights, buffers = state["fast_weights"], state["buffers"]
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 outputs, buffers, losses = self._forward(
-                    weights, buffers, support_x, training, support_mask
+                    weights, buffers, x, training, mask, step
                 )
-                loss = self._support_loss(support_y, outputs, support_mask)
-                if losses is not None:
-                    loss += losses
+                loss = self._support_loss(y, outputs, mask)
+                for extra in (losses, self.inner_penalty(weights)):
+                    loss = loss if extra is None else loss + extra
             gradients = tape.gradient(
                 loss, weights, unconnected_gradients="zero"
             )
             # Embedding layers give sparse gradients, which only a tape of
             # first order understands.
             gradients = [tf.convert_to_tensor(g) for g in gradients]
-            if self.first_order:
+            if constant_gradients:
                 gradients = [tf.stop_gradient(g) for g in gradients]
-            weights, optimizer_state = self.inner_optimizer.step(
-                weights, gradients, optimizer_state, step
+                loss = tf.stop_gradient(loss)
+            weights, optimizer_state = self.inner_optimizer.apply(
+                weights, gradients, state["optimizer"], step, loss
             )
-        if self.batch_norm == "inductive":
-            buffers = self.measure_statistics(
-                weights, buffers, support_x, support_mask
-            )
-        return {"fast_weights": weights, "buffers": buffers}
+            return {
+                "fast_weights": weights,
+                "buffers": buffers,
+                "optimizer": optimizer_state,
+            }
+
+        return step_fn
 
     def _predict(self, state, query_x, training, query_mask=None):
-        inductive = self.batch_norm == "inductive"
-        return self._forward(
+        """Return predictions, the buffers after it and extra losses."""
+        use = False if self.batch_norm == "inductive" else None
+        x, buffers, encoding_losses = self._encode(
+            query_x, state["buffers"], training, query_mask, use
+        )
+        outputs, buffers, losses = self._forward(
             state["fast_weights"],
-            state["buffers"],
-            query_x,
+            buffers,
+            x,
             training,
             query_mask,
-            normalize_by_batch=False if inductive else None,
+            self.steps_for(training),
+            use,
         )
+        losses = [v for v in (encoding_losses, losses) if v is not None]
+        return outputs, buffers, tf.add_n(losses) if losses else None
+
+    def _encode(self, x, buffers, training, mask, normalize_by_batch=None):
+        with self._policy(mask, normalize_by_batch):
+            return self.encode(x, buffers, training)
 
     def _forward(
-        self, weights, buffers, x, training, mask, normalize_by_batch=None
+        self, weights, buffers, x, training, mask, step, normalize_by_batch=None
     ):
-        """Run the network under its policy; `mask` marks real examples."""
+        with self._policy(mask, normalize_by_batch):
+            return self.forward(weights, buffers, x, training, step)
+
+    @contextlib.contextmanager
+    def _policy(self, mask, normalize_by_batch=None, through_moving=False):
+        """Run networks under `batch_norm`; `mask` marks real examples."""
         if normalize_by_batch is None and self.batch_norm != "moving":
             normalize_by_batch = True
-        with exact_moments(), batch_statistics(normalize_by_batch, mask):
-            return self.forward(weights, buffers, x, training)
+        with exact_moments(), batch_statistics(
+            normalize_by_batch, mask, through_moving
+        ):
+            yield
 
     def measure_statistics(self, weights, buffers, x, mask=None):
         """Return `buffers` with the BatchNormalization statistics of `x`."""
         state = self._network_state
         if not state.has_statistics():
             return buffers
-        zeros = {**buffers, **state.zero_statistics()}
-        _, measured, _ = self._forward(weights, zeros, x, False, mask)
+        measured = {**buffers, **state.zero_statistics()}
+        with self._policy(mask, through_moving=True):
+            x, measured, _ = self.encode(x, measured)
+            _, measured, _ = self.forward(
+                weights, measured, x, step=self.inner_steps
+            )
         return {**buffers, **state.batch_statistics(measured)}
 
     def _support_loss(self, y, y_pred, mask):
@@ -177,45 +308,107 @@ class GradientLearner(MetaLearner, abc.ABC):
 
     def solve(self, episodes, training=False):
         # All tasks start from the same values, which are read once.
-        start = self._start()
-
-        def solve_task(task):
-            # Each task draws its own dropout masks.
-            buffers = {}
-            if training:
-                buffers = self._network_state.seeds_of_task(task["task"])
-            state = self._adapt(
-                start,
-                task["support_x"],
-                task["support_y"],
-                task.get("support_mask"),
-                buffers,
-                training,
-            )
-            query_pred, buffers, losses = self._predict(
-                state, task["query_x"], training, task.get("query_mask")
-            )
-            if self.batch_norm == "inductive":
-                buffers = self._network_state.blend_statistics(buffers)
-            results = {"query_pred": query_pred, "buffers": buffers}
-            return results if losses is None else {**results, "losses": losses}
-
+        held = HeldVariables([*self.trainable_variables, *true_state(self)])
         tasks = dict(episodes)
         tasks["task"] = tf.range(
             tf.shape(tf.nest.flatten(episodes["support_y"])[0])[0]
         )
-        results = map_tasks(solve_task, tasks)
+
+        def solve_held(task):
+            with held.scope():
+                return self.solve_task(task, training)
+
+        results = map_tasks(solve_held, tasks)
         if "losses" in results:
             self.add_loss(tf.reduce_mean(results["losses"]))
         if training:
             self._network_state.assign(results["buffers"])
         return results["query_pred"]
 
+    def solve_task(self, task, training):
+        """Adapt to one task and predict its queries.
+
+        Returns:
+            Dictionary of `"query_pred"`, `"buffers"` and maybe `"losses"`.
+        """
+        # Each task draws its own dropout masks.
+        buffers = {}
+        if training:
+            buffers = self._network_state.seeds_of_task(task["task"])
+        state = self._adapt(
+            task["support_x"],
+            task["support_y"],
+            task.get("support_mask"),
+            buffers,
+            training,
+        )
+        query_pred, buffers, losses = self._predict(
+            state, task["query_x"], training, task.get("query_mask")
+        )
+        if self.batch_norm == "inductive":
+            buffers = self._network_state.blend_statistics(buffers)
+        results = {"query_pred": query_pred, "buffers": buffers}
+        return results if losses is None else {**results, "losses": losses}
+
+    def meta_gradients(self, episodes, query_y, sample_weight=None):
+        data = episodes, query_y, sample_weight
+        if not self.second_order_after or self.optimizer is None:
+            return self._exact_gradients(*data)
+        return tf.cond(
+            self.optimizer.iterations < self.second_order_after,
+            lambda: self._first_order_gradients(*data),
+            lambda: self._exact_gradients(*data),
+        )
+
+    def _exact_gradients(self, episodes, query_y, sample_weight):
+        if self._is_task_by_task(episodes):
+            return gradients_by_task(self, episodes, query_y, sample_weight)
+        return super().meta_gradients(episodes, query_y, sample_weight)
+
+    def _first_order_gradients(self, *data):
+        self._constant_gradients = True
+        try:
+            return self._exact_gradients(*data)
+        finally:
+            self._constant_gradients = self.first_order
+
+    def _is_task_by_task(self, episodes):
+        """Return whether tasks are better differentiated one by one."""
+        support_x = episodes["support_x"]
+        if tf.nest.flatten(support_x)[0].shape[0] == 1:
+            return False
+        return is_mean_over_tasks(self) and (
+            tf.executing_eagerly()
+            or is_sequential(self.network, task_at(support_x, 0))
+        )
+
+    def seeds_of_task(self, task):
+        """Return the values of seeds for task number `task`, by `id`."""
+        variables = self.network.non_trainable_variables
+        seeds = self._network_state.seeds_of_task(task)
+        return {id(variables[int(i)]): seed for i, seed in seeds.items()}
+
     @property
     def losses(self):
         # Those of the queries at the fast weights, which `solve` adds; Keras
         # would add the regularizers at the slow weights once more.
         return self._get_own_losses()
+
+    def adapted_model(self, support_x, support_y, support_mask=None):
+        support = check_support(self, support_x, support_y, support_mask)
+        support_x, _, support_mask = support
+        state = self.adapt(*support)
+        weights = state["fast_weights"]
+        buffers = state["buffers"]
+        if self.batch_norm != "moving":
+            # A plain model normalizes with moving statistics; those of the
+            # network belong to no task, so it gets the support set's.
+            buffers = self.measure_statistics(
+                weights, buffers, support_x, support_mask
+            )
+        return self._network_state.copy(
+            self.fast_variables(), weights, buffers, support_x
+        )
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         check_network(self.network, support_x, support_y, ways)
@@ -232,6 +425,10 @@ class GradientLearner(MetaLearner, abc.ABC):
             ),
             "inner_loss": keras.saving.serialize_keras_object(self.inner_loss),
             "batch_norm": self.batch_norm,
+            "test_inner_steps": self.test_inner_steps,
+            "second_order_after": self.second_order_after,
+            "rematerialize": self.rematerialize,
+            "unroll": self.unroll,
         }
 
     @classmethod

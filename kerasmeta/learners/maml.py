@@ -1,9 +1,7 @@
 """Model-agnostic meta-learning."""
 
 import keras
-import tensorflow as tf
 
-from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.gradient_learner import GradientLearner
 
 
@@ -39,6 +37,14 @@ class MAML(GradientLearner):
             at hand, so that queries see each other), `"inductive"` (statistics
             of the support set) or `"moving"` (Keras' own meaning of
             `training`). See the page on BatchNormalization in the docs.
+        test_inner_steps: Number of steps outside of `fit`, or `None` for
+            `inner_steps`.
+        second_order_after: Number of first outer steps that are of first
+            order, before the exact gradients begin: cheap steps while the
+            direction is clear.
+        rematerialize: Whether to compute each inner step again for the outer
+            gradient instead of keeping it in memory.
+        unroll: Whether the graph holds all inner steps (`True`), or a loop.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
@@ -58,25 +64,3 @@ class MAML(GradientLearner):
     >>> model.predict(np.array([[0.5]]), verbose=0).shape
     (1, 1)
     """
-
-    def initial_fast_weights(self):
-        return [
-            tf.convert_to_tensor(v) for v in self.network.trainable_variables
-        ]
-
-    def forward(self, fast_weights, buffers, x, training=False):
-        return self._network_state.call(fast_weights, buffers, x, training)
-
-    def adapted_model(self, support_x, support_y, support_mask=None):
-        support = check_support(self, support_x, support_y, support_mask)
-        support_x, _, support_mask = support
-        state = self.adapt(*support)
-        weights = state["fast_weights"]
-        buffers = state["buffers"]
-        if self.batch_norm != "moving":
-            # A plain model normalizes with moving statistics; those of the
-            # network belong to no task, so it gets the support set's.
-            buffers = self.measure_statistics(
-                weights, buffers, support_x, support_mask
-            )
-        return self._network_state.copy(weights, buffers, support_x)

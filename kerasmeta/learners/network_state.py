@@ -118,11 +118,12 @@ class NetworkState:
                 tf.reduce_mean(values, 0) if is_float else values[0]
             )
 
-    def copy(self, weights, buffers, x):
+    def copy(self, variables, weights, buffers, x):
         """Return a copy of the network that has these values as its own.
 
         Args:
-            weights: Values of the trainable variables.
+            variables: Trainable variables that have other values.
+            weights: Their values.
             buffers: Values of non-trainable variables that differ.
             x: Examples, to build a sub-classed network with.
         """
@@ -133,7 +134,8 @@ class NetworkState:
         values = {
             id(variable): value
             for variable, value in [
-                *zip(network.trainable_variables, weights),
+                *((v, v.value) for v in network.trainable_variables),
+                *zip(variables, weights),
                 *zip(network.non_trainable_variables, self._values(buffers)),
             ]
         }

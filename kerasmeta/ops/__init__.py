@@ -2,6 +2,8 @@
 
 from kerasmeta.ops.batch_statistics import batch_statistics
 from kerasmeta.ops.exact_moments import exact_moments
+from kerasmeta.ops.fused_batch_norm import fused_batch_norm
+from kerasmeta.ops.map_tasks import is_sequential
 from kerasmeta.ops.map_tasks import map_tasks
 from kerasmeta.ops.map_tasks import stack_tasks
 from kerasmeta.ops.map_tasks import task_at

@@ -7,6 +7,7 @@ off. Within `batch_statistics(True)` every BatchNormalization layer of Keras
 uses the statistics of its batch, within `batch_statistics(False)` its moving
 statistics, and within `batch_statistics(None)`, or outside of any scope, what
 `training` says. With a mask, padded examples are left out of the statistics.
+Batches of images are normalized in one fused pass, where that gives the same.
 
 The switch is thread-local and read when a layer is called.
 """
@@ -18,13 +19,15 @@ import threading
 import keras
 import tensorflow as tf
 
+from kerasmeta.ops.fused_batch_norm import fused_batch_norm
+
 _scope = threading.local()
 _keras_call = keras.layers.BatchNormalization.call
 _keras_moments = keras.layers.BatchNormalization._moments
 
 
 @contextlib.contextmanager
-def batch_statistics(use, mask=None):
+def batch_statistics(use, mask=None, through_moving=False):
     """Decide for this thread and scope what BatchNormalization uses.
 
     Args:
@@ -32,9 +35,11 @@ def batch_statistics(use, mask=None):
             `training` says.
         mask: Which examples of the batch are real, bool `[n]`, or `None` if
             all are.
+        through_moving: Whether gradients must flow through the moving
+            statistics that the layers update.
     """
     before = _settings()
-    _scope.settings = use, mask
+    _scope.settings = use, mask, through_moving
     try:
         yield
     finally:
@@ -42,18 +47,54 @@ def batch_statistics(use, mask=None):
 
 
 def _settings():
-    return getattr(_scope, "settings", (None, None))
+    # Outside of any scope layers are left alone, as if gradients had to flow.
+    return getattr(_scope, "settings", (None, None, True))
 
 
 @functools.wraps(_keras_call)
 def _call(self, inputs, training=None, mask=None):
-    use, _ = _settings()
-    return _keras_call(self, inputs, training if use is None else use, mask)
+    use, examples, through_moving = _settings()
+    use = training if use is None else use
+    if not use or examples is not None or mask is not None or through_moving:
+        return _keras_call(self, inputs, use, mask)
+    if not _is_fusible(self, inputs):
+        return _keras_call(self, inputs, use, mask)
+    return _fused_call(self, inputs)
+
+
+def _is_fusible(layer, inputs):
+    return (
+        layer.trainable
+        and tf.is_tensor(inputs)
+        and inputs.dtype == tf.float32
+        and inputs.shape.rank == 4
+        and layer.axis in (-1, 3)
+        and not layer.renorm
+        and not layer.synchronized
+    )
+
+
+def _fused_call(layer, inputs):
+    """Do what Keras' layer does for a batch in training."""
+    outputs, mean, variance = fused_batch_norm(
+        inputs,
+        tf.convert_to_tensor(layer.gamma) if layer.scale else None,
+        tf.convert_to_tensor(layer.beta) if layer.center else None,
+        layer.epsilon,
+    )
+    for moving, batch in [
+        (layer.moving_mean, mean),
+        (layer.moving_variance, variance),
+    ]:
+        moving.assign(
+            moving * layer.momentum + batch * (1.0 - layer.momentum)
+        )
+    return tf.cast(outputs, layer.compute_dtype)
 
 
 @functools.wraps(_keras_moments)
 def _moments(self, inputs, mask):
-    _, examples = _settings()
+    examples = _settings()[1]
     if examples is None:
         return _keras_moments(self, inputs, mask)
     # A network may have folded another axis into that of the examples.

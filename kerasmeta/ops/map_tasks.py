@@ -45,7 +45,7 @@ def map_tasks(fn, tasks):
     # What was traced tells how to run `fn`, which is then traced anew: calling
     # the traced function hides static shapes from XLA and, vectorized, loses
     # silently the gradients of the variables that it reads.
-    if _is_sequential(one_task.graph):
+    if _has_sequential_ops(one_task.graph):
         signature = tf.nest.map_structure(
             lambda t: tf.TensorSpec(t.shape, t.dtype),
             one_task.structured_outputs,
@@ -54,7 +54,19 @@ def map_tasks(fn, tasks):
     return tf.vectorized_map(fn, tasks)
 
 
-def _is_sequential(graph):
+def is_sequential(fn, x):
+    """Return whether `fn` has operations that run better task by task.
+
+    Args:
+        fn: Function of one task's examples.
+        x: Nest of tensors, those of one task.
+    """
+    specs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), x)
+    traced = tf.function(fn, autograph=False).get_concrete_function(specs)
+    return _has_sequential_ops(traced.graph)
+
+
+def _has_sequential_ops(graph):
     return any(op.type in _SEQUENTIAL_OPS for op in graph.get_operations())
 
 
