@@ -162,7 +162,12 @@ class GradientLearner(MetaLearner, abc.ABC):
         """Return what the inner loss has besides the loss, or `None`."""
 
     def support_batch(self, support, step):
-        """Return `(x, y, mask)` that a step of the inner loop learns from."""
+        """Return what a step of the inner loop learns from.
+
+        Args:
+            support: Dictionary of the encoded `"x"`, `"y"` and maybe `"mask"`.
+            step: Number of the step.
+        """
         return support
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
@@ -174,17 +179,16 @@ class GradientLearner(MetaLearner, abc.ABC):
     def _adapt(self, support_x, support_y, support_mask, buffers, training):
         """The inner loop."""
         weights = self.initial_fast_weights(support_x, support_y, support_mask)
-        x, buffers, losses = self._encode(
-            support_x, buffers, training, support_mask
-        )
+        x, buffers, _ = self._encode(support_x, buffers, training, support_mask)
         state = {
             "fast_weights": weights,
             "buffers": buffers,
             "optimizer": self.inner_optimizer.initial_state(weights),
         }
-        state, _ = self._take_steps(
-            state, (x, support_y, support_mask), training
-        )
+        support = {"x": x, "y": support_y}
+        if support_mask is not None:
+            support["mask"] = support_mask
+        state, _ = self._take_steps(state, support, training)
         buffers = state["buffers"]
         if self.batch_norm == "inductive":
             buffers = self.measure_statistics(
@@ -213,7 +217,8 @@ class GradientLearner(MetaLearner, abc.ABC):
         constant_gradients = self._constant_gradients
 
         def step_fn(state, step, support):
-            x, y, mask = self.support_batch(support, step)
+            support = self.support_batch(support, step)
+            x, y, mask = support["x"], support["y"], support.get("mask")
             weights, buffers = state["fast_weights"], state["buffers"]
             with tf.GradientTape() as tape:
                 tape.watch(weights)
@@ -276,8 +281,9 @@ class GradientLearner(MetaLearner, abc.ABC):
         """Run networks under `batch_norm`; `mask` marks real examples."""
         if normalize_by_batch is None and self.batch_norm != "moving":
             normalize_by_batch = True
-        with exact_moments(), batch_statistics(
-            normalize_by_batch, mask, through_moving
+        with (
+            exact_moments(),
+            batch_statistics(normalize_by_batch, mask, through_moving),
         ):
             yield
 

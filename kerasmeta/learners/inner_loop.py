@@ -106,7 +106,5 @@ def _recompute(run, tensors, upstream):
         if output.dtype.is_floating and gradient is not None
     ]
     targets, given = zip(*pairs)
-    gradients = iter(
-        tape.gradient(targets, sources, list(given), "zero")
-    )
+    gradients = iter(tape.gradient(targets, sources, list(given), "zero"))
     return [next(gradients) if t.dtype.is_floating else None for t in tensors]

@@ -33,9 +33,7 @@ def gradients_by_task(learner, episodes, query_y, sample_weight=None):
         query_y: `[T, Q, ...]`.
         sample_weight: Optional `[T, Q]`.
     """
-    held = HeldVariables(
-        [*learner.trainable_variables, *true_state(learner)]
-    )
+    held = HeldVariables([*learner.trainable_variables, *true_state(learner)])
     tasks = {"x": dict(episodes), "y": query_y}
     if sample_weight is not None:
         tasks["sample_weight"] = sample_weight
@@ -45,9 +43,7 @@ def gradients_by_task(learner, episodes, query_y, sample_weight=None):
         lambda task: _one_task(learner, held, task), tasks, count
     )
     share = 1 / tf.cast(count, total["loss"].dtype)
-    total = tf.nest.map_structure(
-        lambda t: t * tf.cast(share, t.dtype), total
-    )
+    total = tf.nest.map_structure(lambda t: t * tf.cast(share, t.dtype), total)
     _assign(held, stacked["state"])
     gradients = [
         total["gradients"].get(str(i))

@@ -86,9 +86,7 @@ def _fused_call(layer, inputs):
         (layer.moving_mean, mean),
         (layer.moving_variance, variance),
     ]:
-        moving.assign(
-            moving * layer.momentum + batch * (1.0 - layer.momentum)
-        )
+        moving.assign(moving * layer.momentum + batch * (1.0 - layer.momentum))
     return tf.cast(outputs, layer.compute_dtype)
 
 
