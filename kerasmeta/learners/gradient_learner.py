@@ -58,7 +58,7 @@ class GradientLearner(MetaLearner, abc.ABC):
             order, before the exact gradients begin.
         rematerialize: Whether to compute each inner step again for the outer
             gradient, instead of keeping all of it in memory. The gradients are
-            the same.
+            the same; steps run in a loop, and tasks one at a time.
         unroll: Whether the graph holds all inner steps one after another.
             With `False` it holds a loop: compiling takes as long for 20 steps
             as for 2, and a step may run a little slower.
@@ -205,7 +205,7 @@ class GradientLearner(MetaLearner, abc.ABC):
             lambda state, step: step_fn(state, step, support),
             state,
             self.steps_for(training),
-            self.unroll,
+            self.unroll and not self.rematerialize,
             collect,
         )
 

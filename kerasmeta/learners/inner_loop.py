@@ -49,6 +49,7 @@ def _run_in_loop(step_fn, state, steps, collect, collected):
         body,
         (tf.constant(1), state, array),
         maximum_iterations=steps - 1,
+        parallel_iterations=1,
     )
     return state, None if collect is None else array.stack()
 

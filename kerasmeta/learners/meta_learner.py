@@ -9,6 +9,7 @@ from kerasmeta.export.saved_model import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.checks import check_support
+from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
@@ -235,6 +236,24 @@ class MetaLearner(keras.Model, abc.ABC):
         support = check_support(self, support_x, support_y, support_mask)
         state = self.adapt(*support)
         return AdaptedModel(self, state)
+
+    def estimate_memory(self, episodes):
+        """Estimate the memory that a training step takes, before training.
+
+        What a step needs besides the program itself: tensors that are alive at
+        the same time, weights, gradients and the optimizer's slots.
+
+        Args:
+            episodes: Dataset of episodes; its first meta-batch is looked at.
+
+        Returns:
+            Number of bytes.
+        """
+        check_episodes(self, episodes)
+        batch = next(iter(episodes.take(1)))
+        return estimate_step_memory(
+            self, *keras.utils.unpack_x_y_sample_weight(batch)
+        )
 
     def remember_signature(self, episodes):
         """Remember shapes and dtypes of episodes for `export`.

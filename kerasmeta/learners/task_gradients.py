@@ -7,7 +7,7 @@ from kerasmeta.learners.held_variables import true_state
 from kerasmeta.ops import stack_tasks
 from kerasmeta.ops import task_at
 
-# Enough to keep two cores busy through the small operations of one task.
+# Enough to keep cores busy through the small operations of one task.
 _TASKS_AT_ONCE = 4
 
 
@@ -37,10 +37,14 @@ def gradients_by_task(learner, episodes, query_y, sample_weight=None):
     tasks = {"x": dict(episodes), "y": query_y}
     if sample_weight is not None:
         tasks["sample_weight"] = sample_weight
-    count = tf.shape(tf.nest.flatten(query_y)[0])[0]
+    one_target = tf.nest.flatten(query_y)[0]
+    count = one_target.shape[0] or tf.shape(one_target)[0]
     tasks["task"] = tf.range(count)
     total, stacked = _sum_and_stack(
-        lambda task: _one_task(learner, held, task), tasks, count
+        lambda task: _one_task(learner, held, task),
+        tasks,
+        count,
+        1 if learner.rematerialize else _TASKS_AT_ONCE,
     )
     share = 1 / tf.cast(count, total["loss"].dtype)
     total = tf.nest.map_structure(lambda t: t * tf.cast(share, t.dtype), total)
@@ -87,7 +91,7 @@ def _one_task(learner, held, task):
     return summed, {"query_pred": query_pred, "state": state}
 
 
-def _sum_and_stack(fn, tasks, count):
+def _sum_and_stack(fn, tasks, count, at_once):
     if tf.executing_eagerly():
         results = [fn(task_at(tasks, i)) for i in range(int(count))]
         total = tf.nest.map_structure(
@@ -118,7 +122,7 @@ def _sum_and_stack(fn, tasks, count):
         body,
         (tf.constant(0), zeros, arrays),
         maximum_iterations=count,
-        parallel_iterations=_TASKS_AT_ONCE,
+        parallel_iterations=at_once,
     )
     return total, tf.nest.map_structure(lambda array: array.stack(), arrays)
 

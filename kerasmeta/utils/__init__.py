@@ -5,3 +5,4 @@ from kerasmeta.utils.checks import check_fraction
 from kerasmeta.utils.checks import check_positive_int
 from kerasmeta.utils.checks import check_positive_number
 from kerasmeta.utils.checks import check_seed
+from kerasmeta.utils.graph_memory import peak_bytes

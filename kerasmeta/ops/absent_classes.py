@@ -1,0 +1,40 @@
+"""Classes that a task does not have."""
+
+import tensorflow as tf
+
+
+def rule_out(logits, is_class):
+    """Return logits in which absent classes have no chance.
+
+    They get less than the least of the others by a margin that makes their
+    probability zero and stays finite in every loss.
+
+    Args:
+        logits: `[..., N]`.
+        is_class: Bool, broadcasts to `logits`; true for the classes of the
+            task.
+
+    Example:
+
+    >>> from kerasmeta.ops.absent_classes import rule_out
+    >>> logits = tf.constant([[1.0, 9.0, 3.0]])
+    >>> rule_out(logits, [True, False, True]).numpy()
+    array([[  1., -99.,   3.]], dtype=float32)
+    """
+    worst = tf.where(is_class, logits, logits.dtype.max)
+    worst = tf.reduce_min(worst, axis=-1, keepdims=True)
+    return tf.where(is_class, logits, tf.stop_gradient(worst) - 100.0)
+
+
+def present_classes(labels, ways, mask=None):
+    """Return which classes have any example, bool `[N]`.
+
+    Args:
+        labels: Integer labels, `[S]`.
+        ways: Number of classes, `N`.
+        mask: Optional `[S]`, true for the examples that count.
+    """
+    members = tf.one_hot(labels, ways, True, False, dtype="bool")
+    if mask is not None:
+        members &= tf.cast(mask, "bool")[:, None]
+    return tf.reduce_any(members, axis=0)
