@@ -21,18 +21,20 @@ class NetworkState:
     def __init__(self, network):
         self._network = network
 
-    def call(self, weights, buffers, x, training):
+    def call(self, weights, buffers, x, training, part=None):
         """Return `(outputs, buffers after the call, extra losses or None)`.
 
-        The extra losses (regularizers, `add_loss`) are those at `weights`.
+        The extra losses (regularizers, `add_loss`) are those at `weights`. A
+        `part`, a model of some of the network's layers, is called in its place.
         """
         network = self._network
+        model = network if part is None else part
         state = list(zip(network.trainable_variables, weights))
         values = self._values(buffers)
         state += list(zip(network.non_trainable_variables, values))
         with keras.StatelessScope(state, collect_losses=True) as scope:
-            outputs = network(x, training=training)
-            losses = network.losses
+            outputs = model(x, training=training)
+            losses = model.losses
         after = {}
         for i, variable in enumerate(network.non_trainable_variables):
             value = scope.get_current_value(variable)

@@ -56,7 +56,95 @@ def maml(network, **kwargs):
     )
 
 
+def dense(num_outputs=1):
+    return km.backbones.mlp((1,), num_outputs, units=(8,))
+
+
+def with_context():
+    """A network that takes a context beside its input."""
+    x, context = keras.Input((1,)), keras.Input((3,))
+    hidden = keras.layers.Dense(8, "tanh")(
+        keras.layers.Concatenate()([x, context])
+    )
+    return keras.Model([x, context], keras.layers.Dense(1)(hidden))
+
+
+def gradient_row(build, **kwargs):
+    return dict(learner=build, episodes=sinusoid, compile=REGRESSION, **kwargs)
+
+
 ROWS = {
+    "ANIL": dict(
+        learner=lambda: km.learners.ANIL(
+            conv(3), inner_learning_rate=0.05, inner_steps=2
+        ),
+        episodes=images,
+        compile=CROSSENTROPY,
+    ),
+    "BOIL": gradient_row(
+        lambda: km.learners.BOIL(dense(), inner_learning_rate=0.05)
+    ),
+    "MetaSGD": gradient_row(
+        lambda: km.learners.MetaSGD(dense(), inner_learning_rate=0.05)
+    ),
+    "MetaCurvature": gradient_row(
+        lambda: km.learners.MetaCurvature(dense(), inner_learning_rate=0.05)
+    ),
+    "MAMLPlusPlus": dict(
+        learner=lambda: km.learners.MAMLPlusPlus(
+            conv(3), inner_learning_rate=0.05, inner_steps=2
+        ),
+        episodes=images,
+        compile=CROSSENTROPY,
+    ),
+    "ALFA": gradient_row(
+        lambda: km.learners.ALFA(
+            dense(), inner_learning_rate=0.05, inner_steps=2
+        )
+    ),
+    "LSTMMetaLearner": gradient_row(
+        lambda: km.learners.LSTMMetaLearner(
+            dense(), inner_steps=2, first_order=True
+        )
+    ),
+    "CAVIA": gradient_row(lambda: km.learners.CAVIA(with_context())),
+    "ProtoMAML-padded": dict(
+        learner=lambda: km.learners.ProtoMAML(
+            conv(6), ways=3, inner_learning_rate=0.05, inner_steps=2
+        ),
+        episodes=varied,
+        compile=CROSSENTROPY,
+    ),
+    "LEO": dict(
+        learner=lambda: km.learners.LEO(
+            conv(6),
+            ways=3,
+            latent_size=4,
+            inner_steps=2,
+            finetune_steps=1,
+            dropout=0.0,
+        ),
+        episodes=images,
+        compile=CROSSENTROPY,
+    ),
+    "IMAML": gradient_row(
+        lambda: km.learners.IMAML(
+            dense(), inner_learning_rate=0.05, inner_steps=3, unroll=False
+        )
+    ),
+    "Reptile": gradient_row(
+        lambda: km.learners.Reptile(
+            dense(), inner_learning_rate=0.05, inner_steps=3
+        )
+    ),
+    "ABML": gradient_row(
+        lambda: km.learners.ABML(dense(), inner_learning_rate=0.05, samples=2)
+    ),
+    "MAML-loop-recomputed": dict(
+        learner=lambda: maml(conv(3), rematerialize=True),
+        episodes=images,
+        compile=CROSSENTROPY,
+    ),
     "MAML-regression": dict(
         learner=lambda: maml(km.backbones.mlp((1,), 1, units=(16,))),
         episodes=sinusoid,
