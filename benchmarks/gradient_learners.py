@@ -64,12 +64,8 @@ def conditioned_mlp(context_size=5):
 OMNIGLOT = {
     "maml": lambda: learn.MAML(conv4(), 0.4, 3),
     "fomaml": lambda: learn.MAML(conv4(), 0.4, 3, first_order=True),
-    "anil": lambda: learn.ANIL(
-        conv4(), inner_learning_rate=0.4, inner_steps=3
-    ),
-    "boil": lambda: learn.BOIL(
-        conv4(), inner_learning_rate=0.4, inner_steps=3
-    ),
+    "anil": lambda: learn.ANIL(conv4(), inner_learning_rate=0.4, inner_steps=3),
+    "boil": lambda: learn.BOIL(conv4(), inner_learning_rate=0.4, inner_steps=3),
     "meta_sgd": lambda: learn.MetaSGD(conv4(), 0.1, 3),
     "meta_curvature": lambda: learn.MetaCurvature(conv4(), 0.1, 3),
     "maml_plus_plus": lambda: learn.MAMLPlusPlus(
@@ -214,9 +210,7 @@ def run(name, make_task, metric, arguments):
     learner, rate, train, test = make_task(name, arguments)
     before = judge(learner, test, metric)
     budget = TimeBudget(60 * arguments.minutes, rate)
-    learner.fit(
-        train, steps_per_epoch=10**7, callbacks=[budget], verbose=0
-    )
+    learner.fit(train, steps_per_epoch=10**7, callbacks=[budget], verbose=0)
     after = judge(learner, test, metric)
     return f"| {name} | {before} | **{after}** | {budget.steps:,} |"
 

@@ -47,8 +47,8 @@ class Curvature(InnerOptimizer):
     ...      keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)]
     ... )
     >>> learner = km.learners.MAML(network, inner_optimizer=optimizer)
-    >>> [[m.shape for m in matrices] for matrices in optimizer.matrices]
-    [[(9, 9), (1, 1), (8, 8)], [(8, 8)], [(8, 8), (5, 5)], [(5, 5)]]
+    >>> [[len(m.value) for m in matrices] for matrices in optimizer.matrices]
+    [[9, 1, 8], [8], [8, 5], [5]]
     """
 
     def build_for(self, weights, steps=1):

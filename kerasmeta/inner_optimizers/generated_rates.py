@@ -44,7 +44,7 @@ class GeneratedRates(InnerOptimizer):
 
     >>> optimizer = km.inner_optimizers.GeneratedRates(0.5, weight_decay=0.0)
     >>> optimizer.build_for([tf.zeros([3, 2]), tf.zeros([2])], steps=5)
-    >>> optimizer.rates.shape, optimizer.generator.output_shape
+    >>> optimizer.rates.numpy().shape, optimizer.generator.output_shape
     ((5, 2), (None, 4))
     >>> weights, state = optimizer.step(
     ...     [tf.ones([3, 2]), tf.ones([2])], [tf.ones([3, 2]), tf.ones([2])],

@@ -22,7 +22,8 @@ class LearnedRates(InnerOptimizer):
     With `per="weight"` each number of a weight tensor has its rate, as in
     Meta-SGD; with `per="layer"` each tensor has one; with `per="layer_step"`
     each tensor has one for each inner step, as in MAML++. Steps after the last
-    one in training use its rates. Rates may become negative.
+    one in training use its rates. Rates may become negative. Where they grow
+    until some tasks diverge, `clipvalue=10.0` holds the inner gradients.
 
     Reference: Li, Zhou, Chen and Li, 2017, "Meta-SGD: Learning to Learn
     Quickly for Few-Shot Learning", arXiv:1707.09835; Antoniou, Edwards and

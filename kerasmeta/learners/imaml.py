@@ -30,8 +30,9 @@ class IMAML(GradientLearner):
 
     with `g = dL(query; w*)/dw*` and the Hessian `H` of `L(support; w*)`. The
     system is solved by `cg_steps` steps of conjugate gradients, which begin at
-    `g`. Before the inner loop has converged, the gradient is an approximation,
-    as it is with few `cg_steps`.
+    `g`. With few of them, and before the inner loop has converged, the gradient
+    is an approximation: take enough inner steps that `(1 - inner_learning_rate
+    * regularization) ** inner_steps` is small, or it may lead uphill.
 
     Reference: Rajeswaran, Finn, Kakade and Levine, 2019, "Meta-Learning with
     Implicit Gradients", arXiv:1909.04630.

@@ -103,12 +103,14 @@ def _tensor_before(network, layer):
     """Return the symbolic tensor that a layer gets within a network."""
     nodes = _nodes_of(network, layer)
     tensors = {id(t): t for node in nodes for t in node.input_tensors}
-    if len(nodes) != 1 or len(tensors) != 1:
-        raise _no_split(network, layer, "this layer has several inputs")
-    (tensor,) = tensors.values()
-    if getattr(tensor, "_keras_mask", None) is not None:
-        raise _no_split(network, layer, "this layer gets a mask of padding")
-    return tensor
+    is_masked = any(
+        getattr(tensor, "_keras_mask", None) is not None
+        for tensor in tensors.values()
+    )
+    if len(nodes) != 1 or len(tensors) != 1 or is_masked:
+        reason = "this layer has several inputs or gets a mask of padding"
+        raise _no_split(network, layer, reason)
+    return next(iter(tensors.values()))
 
 
 def _nodes_of(network, layer):

@@ -7,6 +7,11 @@ BatchNormalization, LayerNormalization and GroupNormalization on TensorFlow is
 silently wrong, by several hundred percent for MAML on a small convolutional
 network.
 
+`tf.nn.bias_add` has a flaw of another kind: oneDNN merges the gradient of a
+bias with that of a convolution of the same upstream gradient, and at second
+order can pick the wrong one of two, so that the graph has a cycle ("nodes in a
+cycle") and does not run. A plain sum has no such gradient.
+
 Within `exact_moments()` the same values are computed without the
 `stop_gradient`. The replacement is installed once, when this module is
 imported, and asks a thread-local counter at each call: outside the scope, and
@@ -21,6 +26,7 @@ import tensorflow as tf
 
 _scope = threading.local()
 _tf_moments = tf.nn.moments
+_tf_bias_add = tf.nn.bias_add
 
 
 @contextlib.contextmanager
@@ -51,3 +57,14 @@ def _moments(x, axes, shift=None, keepdims=False, name=None):
 
 
 tf.nn.moments = _moments
+
+
+@functools.wraps(_tf_bias_add)
+def _bias_add(value, bias, data_format=None, name=None):
+    is_image = getattr(value, "shape", tf.TensorShape(None)).rank == 4
+    if not getattr(_scope, "depth", 0) or not is_image or data_format == "NCHW":
+        return _tf_bias_add(value, bias, data_format, name)
+    return value + bias
+
+
+tf.nn.bias_add = _bias_add

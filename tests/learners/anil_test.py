@@ -206,7 +206,7 @@ def around_the_head():
 def used_twice():
     dense = layers.Dense(4)
     x = keras.Input((4,))
-    hidden = layers.Dense(4, name="last")(dense(x))
+    hidden = layers.Dense(4, name="last")(layers.ReLU()(dense(x)))
     return keras.Model(x, dense(hidden))
 
 
@@ -219,7 +219,7 @@ def two_heads():
 def masked():
     x = keras.Input((4,))
     hidden = layers.Embedding(3, 2, mask_zero=True)(x)
-    return keras.Model(x, layers.LSTM(2)(hidden))
+    return keras.Model(x, layers.Dense(2)(hidden))
 
 
 @pytest.mark.parametrize(
@@ -230,11 +230,11 @@ def masked():
         (around_the_head, None, "not everything goes through this layer"),
         (used_twice, "last", "a layer is used on both sides"),
         (two_heads, None, "Received: head=None"),
-        (masked, None, "this layer gets a mask of padding"),
+        (masked, None, "gets a mask of padding"),
         (network, "tail", "Received: head='tail'"),
         (
-            lambda: keras.Sequential([network(), layers.ReLU(name="r")]),
-            "r",
+            lambda: keras.Sequential([network(), layers.ReLU(name="last")]),
+            "last",
             "The head must have trainable weights",
         ),
     ],
