@@ -11,8 +11,8 @@ from kerasmeta.learners.imaml import IMAML
 from kerasmeta.testing.float64 import copy_in_double_precision
 from kerasmeta.testing.float64 import double_precision
 
-# The inner loop converges to the last digit of float64.
-CONVERGED = dict(inner_learning_rate=0.1, inner_steps=300, unroll=False)
+# With a regularization of 5, nothing is left of the start of the inner loop.
+CONVERGED = dict(inner_learning_rate=0.05, inner_steps=100, unroll=False)
 
 
 def network(*middle, regularizer=None):
@@ -87,27 +87,28 @@ def test_of_linear_regression_is_the_derivative_of_the_solution(
 ):
     regularizer = keras.regularizers.L2(penalty) if penalty else None
     net = network(regularizer=regularizer)
-    options = {**CONVERGED, "inner_steps": 300 if compiled_graph else 80}
-    learner = compiled(net, regularization=3.0, cg_steps=4, **options)
+    learner = compiled(net, regularization=5.0, cg_steps=4, **CONVERGED)
     x, query_y = episodes()
     (gradient,) = gradients_of(learner, x, query_y, compiled_graph)
     (kernel,) = net.get_weights()
-    _, expected = solved(kernel.astype("float64"), x, query_y, 3.0, penalty)
+    _, expected = solved(kernel.astype("float64"), x, query_y, 5.0, penalty)
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_first_order_is_the_gradient_at_the_solution():
     net = network()
-    learner = compiled(net, first_order=True, **CONVERGED)
+    learner = compiled(net, regularization=5.0, first_order=True, **CONVERGED)
     x, query_y = episodes()
     (kernel,) = net.get_weights()
-    expected, _ = solved(kernel.astype("float64"), x, query_y, 2.0)
+    expected, _ = solved(kernel.astype("float64"), x, query_y, 5.0)
     (gradient,) = gradients_of(learner, x, query_y)
     np.testing.assert_allclose(gradient, expected, rtol=1e-6)
 
 
 def test_second_order_after_begins_at_first_order():
-    learner = compiled(network(), second_order_after=1, **CONVERGED)
+    learner = compiled(
+        network(), regularization=5.0, second_order_after=1, **CONVERGED
+    )
     run = tf.function(learner.meta_gradients)
     data = episodes()
     learner.optimizer.build(learner.trainable_variables)
@@ -116,23 +117,26 @@ def test_second_order_after_begins_at_first_order():
     after = run(*data)[2][0].numpy()
     (kernel,) = learner.network.get_weights()
     for received, expected in zip(
-        (before, after), solved(kernel.astype("float64"), *data, 2.0)
+        (before, after), solved(kernel.astype("float64"), *data, 5.0)
     ):
         np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("norm", ["Batch", "Layer"])
-@pytest.mark.parametrize("batch_norm", ["transductive", "inductive"])
+@pytest.mark.parametrize(
+    "norm, batch_norm",
+    [("Batch", "inductive"), ("Layer", "transductive")],
+)
 def test_is_exact_where_the_inner_loop_has_converged(norm, batch_norm):
+    keras.utils.set_random_seed(0)
     net = network(
-        layers.Dense(3),
+        layers.Dense(6),
         getattr(layers, f"{norm}Normalization")(),
         layers.Activation("tanh"),
     )
     learner = compiled(
         net,
-        regularization=5.0,
-        cg_steps=25,
+        regularization=10.0,
+        cg_steps=10,
         batch_norm=batch_norm,
         **CONVERGED,
     )
@@ -153,9 +157,10 @@ def test_padding_teaches_nothing():
 
 
 def test_the_path_does_not_matter():
+    keras.utils.set_random_seed(0)
     net = network(layers.Dense(3, "tanh"))
     data = episodes()
-    options = {**CONVERGED, "regularization": 5.0, "cg_steps": 20}
+    options = {**CONVERGED, "regularization": 5.0, "cg_steps": 3}
     momentum = km.inner_optimizers.Momentum(0.05, 0.5)
     first, second = [
         gradients_of(compiled(net, inner_optimizer=optimizer, **options), *data)

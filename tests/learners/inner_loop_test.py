@@ -162,19 +162,21 @@ def test_second_order_begins_after_some_outer_steps():
     assert np.abs(difference).max() > 1e-4
 
 
-def test_what_is_collected_after_each_step():
-    for unroll in (True, False):
-        state, collected = tf.function(
-            lambda unroll=unroll: run_steps(
-                lambda state, step: state * 2.0,
-                tf.constant(1.0),
-                3,
-                unroll,
-                lambda state, step: state + tf.cast(step, "float32"),
-            )
-        )()
-        assert float(state) == 8.0
-        np.testing.assert_allclose(collected, [2.0, 5.0, 10.0])
+@pytest.mark.parametrize("unroll", [True, False])
+def test_what_is_collected_after_each_step(unroll):
+    @tf.function
+    def run():
+        return run_steps(
+            lambda state, step: state * 2.0,
+            tf.constant(1.0),
+            3,
+            unroll,
+            lambda state, step: state + tf.cast(step, "float32"),
+        )
+
+    state, collected = run()
+    assert float(state) == 8.0
+    np.testing.assert_allclose(collected, [2.0, 5.0, 10.0])
 
 
 @pytest.mark.parametrize(
