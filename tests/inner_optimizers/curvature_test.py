@@ -121,6 +121,7 @@ def test_a_schedule_is_followed():
     np.testing.assert_allclose(moved[0], [-0.05], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     layer = getattr(keras.layers, f"{norm}Normalization")()

@@ -110,6 +110,7 @@ def test_it_begins_with_the_decay_of_keras():
         np.testing.assert_allclose(one, other.numpy(), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     learner = learner_with(GeneratedRates(0.1, 0.1), norm)

@@ -95,6 +95,7 @@ def episodes():
     return tf.nest.map_structure(tf.constant, x), tf.constant(y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, norm",
     [

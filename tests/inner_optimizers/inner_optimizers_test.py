@@ -100,7 +100,9 @@ def some_episodes():
     return km.episodes.episodes_from_arrays(x, y, spec, 2, num_episodes=4)
 
 
-@pytest.mark.parametrize("norm", ["Batch", "Layer"])
+@pytest.mark.parametrize(
+    "norm", ["Batch", pytest.param("Layer", marks=pytest.mark.slow)]
+)
 def test_outer_gradients_are_exact(pair, norm):
     layer = getattr(keras.layers, f"{norm}Normalization")()
     learner = learner_with(pair[0](), layer)

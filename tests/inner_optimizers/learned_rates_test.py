@@ -135,6 +135,7 @@ def test_gradients_of_the_rates_of_steps_in_numpy():
     np.testing.assert_allclose(gradient, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "per, norm",
     [("layer", "Batch"), ("layer_step", "Batch"), ("layer_step", "Layer")],

@@ -168,6 +168,7 @@ def episodes():
     return tf.nest.map_structure(tf.constant, x), tf.constant(y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     learner = learner_with(norm, inner_steps=2)

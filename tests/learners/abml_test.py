@@ -34,8 +34,12 @@ def episodes(tasks=2, **masks):
 def abml(model=None, loss=CROSSENTROPY, **kwargs):
     learner = ABML(
         network() if model is None else model,
-        inner_learning_rate=0.1,
-        **{"inner_steps": 2, "samples": 2, **kwargs},
+        **{
+            "inner_learning_rate": 0.1,
+            "inner_steps": 2,
+            "samples": 2,
+            **kwargs,
+        },
     )
     learner.compile(optimizer=keras.optimizers.SGD(0.1), loss=loss)
     return learner
@@ -153,25 +157,54 @@ def test_adapting_long_finds_the_posterior_of_bayes():
     assert (np.diff(spread[:, 0]) > 0.1).all()
 
 
+def test_trained_on_waves_it_is_less_sure_far_from_the_support_points():
+    keras.utils.set_random_seed(0)
+    learner = abml(
+        km.backbones.mlp((1,), 1, units=(20,)),
+        "mse",
+        inner_learning_rate=0.01,
+        inner_steps=1,
+        kl_weight=0.1,
+    )
+    learner.compile(keras.optimizers.Adam(0.01), loss="mse")
+    waves = km.tasks.Sinusoid(shots=10)
+    data = waves.episodes(num_episodes=80).cache()
+    losses = learner.fit(data, epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < 0.8 * losses[0]
+    x, _ = waves.task([1, 2])
+    state = learner.adapt(x["support_x"], x["support_y"])
+    far = tf.constant([[-12.0], [12.0]])
+    near, far = (
+        np.std(learner.predict_samples(state, points, samples=50), axis=0)
+        for points in (x["support_x"], far)
+    )
+    assert far.min() > 2 * near.mean()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "layer, policy, steps",
+    "layer, arguments",
     [
-        (layers.BatchNormalization, "transductive", 2),
-        (layers.BatchNormalization, "inductive", 1),
-        (layers.LayerNormalization, "transductive", 1),
+        (layers.BatchNormalization, {}),
+        (
+            layers.BatchNormalization,
+            {"batch_norm": "inductive", "inner_steps": 1},
+        ),
+        (layers.LayerNormalization, {"samples": 1, "inner_steps": 1}),
     ],
 )
-def test_meta_gradients_are_exact(layer, policy, steps):
-    learner = abml(network(layer()), inner_steps=steps, batch_norm=policy)
+def test_meta_gradients_are_exact(layer, arguments):
+    learner = abml(network(layer()), **arguments)
     error = km.testing.verify_meta_gradient(learner, *episodes())
     assert error < 1e-5
 
 
+@pytest.mark.slow
 def test_a_loop_of_recomputed_steps_is_the_same():
     model = network(layers.BatchNormalization())
     x, y = episodes()
-    expected = abml(model, seed=3).meta_gradients(x, y)[2]
-    learner = abml(model, seed=3, unroll=False, rematerialize=True)
+    expected = abml(model, samples=1, seed=3).meta_gradients(x, y)[2]
+    learner = abml(model, samples=1, seed=3, unroll=False, rematerialize=True)
     received = tf.function(learner.meta_gradients)(x, y)[2]
     for one, other in zip(received, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
@@ -234,8 +267,9 @@ def test_padding_counts_for_nothing():
     np.testing.assert_allclose(learner.meta_loss(x, y)[0], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_save_and_load(tmp_path):
-    learner = abml(from_logits=True, seed=7)
+    learner = abml(inner_steps=1, from_logits=True, seed=7)
     x, y = episodes()
     data = tf.data.Dataset.from_tensors((x, y))
     learner.fit(data, verbose=0)

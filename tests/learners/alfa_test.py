@@ -88,6 +88,7 @@ def test_tasks_get_rates_of_their_own():
     assert np.abs(multipliers[0] - multipliers[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     layer = getattr(keras.layers, f"{norm}Normalization")()

@@ -115,6 +115,7 @@ def test_the_body_runs_once_over_each_set():
     assert counted.calls == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 @pytest.mark.parametrize(
     "options", [{}, dict(unroll=False, rematerialize=True)]

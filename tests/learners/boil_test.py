@@ -72,6 +72,7 @@ def test_the_head_keeps_its_weights():
     assert same == [False, False, False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 @pytest.mark.parametrize("unroll", [True, False])
 def test_meta_gradient_is_exact(norm, unroll):

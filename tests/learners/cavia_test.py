@@ -95,6 +95,7 @@ def test_only_the_context_moves_and_it_serves_the_queries():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     middle = getattr(layers, f"{norm}Normalization")()
@@ -103,6 +104,7 @@ def test_meta_gradient_is_exact(norm):
     assert km.testing.verify_meta_gradient(learner, *data) < 1e-5
 
 
+@pytest.mark.slow
 def test_meta_gradient_of_images_is_exact():
     learner = compiled(conv(), CROSSENTROPY, unroll=False)
     data = next(iter(images()))[:2]

@@ -189,8 +189,20 @@ ROWS = {
 }
 
 
-@pytest.mark.parametrize("check", km.testing.LEARNER_CHECKS)
-@pytest.mark.parametrize("name", ROWS)
+# Learners on a base that other rows check in full keep the rest for `slow`.
+IN_FULL = [name for name in ROWS if name.split("-")[0] in ("MAML", "ProtoNet")]
+QUICK = ("fit_lowers_the_loss", "shapes", "keras_file", "every_weight_learns")
+
+
+def cases():
+    for name in ROWS:
+        for check in km.testing.LEARNER_CHECKS:
+            is_quick = name in IN_FULL or check in QUICK
+            marks = () if is_quick else pytest.mark.slow
+            yield pytest.param(name, check, marks=marks)
+
+
+@pytest.mark.parametrize("name, check", cases())
 def test_contract(name, check):
     row = dict(ROWS[name])
     build, episodes = row.pop("learner"), row.pop("episodes")

@@ -122,6 +122,7 @@ def test_second_order_after_begins_at_first_order():
         np.testing.assert_allclose(received, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "norm, batch_norm",
     [("Batch", "inductive"), ("Layer", "transductive")],

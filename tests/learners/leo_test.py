@@ -210,6 +210,7 @@ def test_the_encoder_penalty_pulls_the_first_codes_only():
     np.testing.assert_allclose(pull, [[-0.125] * 4] * 2 + [[0.0] * 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact_with_sampling(norm):
     middle = getattr(layers, f"{norm}Normalization")()
@@ -221,6 +222,7 @@ def test_meta_gradient_is_exact_with_sampling(norm):
     assert error < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -259,6 +261,7 @@ def test_padding_and_absent_classes_do_not_matter():
     assert set(predictions.argmax(-1)) <= {0, 1}
 
 
+@pytest.mark.slow
 def test_first_order_stops_both_loops():
     data = next(iter(episodes()))[:2]
     weights = compiled().get_weights()

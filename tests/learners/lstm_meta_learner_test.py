@@ -67,6 +67,7 @@ def test_one_lstm_serves_all_weights():
     assert large.inner_optimizer.count_params() == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     layer = getattr(keras.layers, f"{norm}Normalization")()

@@ -207,6 +207,7 @@ def test_statistics_of_a_step_are_those_of_its_passes(anneal):
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, policy",
     [
@@ -225,6 +226,7 @@ def test_meta_gradients_are_exact(kind, policy):
     assert error < 1e-5
 
 
+@pytest.mark.slow
 def test_a_loop_of_recomputed_steps_is_the_same():
     model = network()
     x, y = episodes()

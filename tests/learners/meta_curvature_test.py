@@ -94,6 +94,7 @@ def test_gradients_of_the_matrices_equal_a_numpy_derivation():
         np.testing.assert_allclose(one, np.mean(others, axis=0), rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     layer = getattr(keras.layers, f"{norm}Normalization")()

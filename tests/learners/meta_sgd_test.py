@@ -88,6 +88,7 @@ def test_gradients_of_weights_and_rates_equal_a_numpy_derivation():
         np.testing.assert_allclose(one, other, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     layer = getattr(keras.layers, f"{norm}Normalization")()

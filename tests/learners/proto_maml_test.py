@@ -101,6 +101,7 @@ def test_one_step_is_that_of_the_derivation():
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
     middle = getattr(layers, f"{norm}Normalization")()
@@ -109,6 +110,7 @@ def test_meta_gradient_is_exact(norm):
     assert km.testing.verify_meta_gradient(learner, *data) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["inductive", "moving"])
 def test_meta_gradient_of_padded_images_is_exact(policy):
     learner = compiled(conv(), batch_norm=policy, unroll=False)
