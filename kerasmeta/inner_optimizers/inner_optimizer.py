@@ -89,7 +89,8 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
     def rate_at(self, step):
         """Return the rate of a step."""
         if callable(self.learning_rate):
-            return self.learning_rate(step)
+            # As fast weights, which have full precision.
+            return tf.cast(self.learning_rate(step), keras.config.floatx())
         return self.learning_rate
 
     def clip(self, gradients):

@@ -169,7 +169,7 @@ def test_trained_on_waves_it_is_less_sure_far_from_the_support_points():
     learner.compile(keras.optimizers.Adam(0.01), loss="mse")
     waves = km.tasks.Sinusoid(shots=10)
     data = waves.episodes(num_episodes=80).cache()
-    losses = learner.fit(data, epochs=10, verbose=0).history["loss"]
+    losses = learner.fit(data, epochs=50, verbose=0).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
     x, _ = waves.task([1, 2])
     state = learner.adapt(x["support_x"], x["support_y"])
