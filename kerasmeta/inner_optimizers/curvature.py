@@ -47,7 +47,7 @@ class Curvature(InnerOptimizer):
     ...      keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)]
     ... )
     >>> learner = km.learners.MAML(network, inner_optimizer=optimizer)
-    >>> [[len(m.value) for m in matrices] for matrices in optimizer.matrices]
+    >>> [[len(m.numpy()) for m in matrices] for matrices in optimizer.matrices]
     [[9, 1, 8], [8], [8, 5], [5]]
     """
 
