@@ -169,8 +169,8 @@ def test_trained_on_waves_it_is_less_sure_far_from_the_support_points():
     learner.compile(keras.optimizers.Adam(0.01), loss="mse")
     waves = km.tasks.Sinusoid(shots=10)
     data = waves.episodes(num_episodes=80).cache()
-    losses = learner.fit(data, epochs=50, verbose=0).history["loss"]
-    assert losses[-1] < 0.8 * losses[0]
+    losses = learner.fit(data, epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
     x, _ = waves.task([1, 2])
     state = learner.adapt(x["support_x"], x["support_y"])
     far = tf.constant([[-12.0], [12.0]])
@@ -185,12 +185,12 @@ def test_trained_on_waves_it_is_less_sure_far_from_the_support_points():
 @pytest.mark.parametrize(
     "layer, arguments",
     [
-        (layers.BatchNormalization, {}),
+        (layers.BatchNormalization, {"inner_steps": 1}),
         (
             layers.BatchNormalization,
-            {"batch_norm": "inductive", "inner_steps": 1},
+            {"batch_norm": "inductive", "inner_steps": 1, "samples": 1},
         ),
-        (layers.LayerNormalization, {"samples": 1, "inner_steps": 1}),
+        (layers.LayerNormalization, {"samples": 1}),
     ],
 )
 def test_meta_gradients_are_exact(layer, arguments):
@@ -201,7 +201,7 @@ def test_meta_gradients_are_exact(layer, arguments):
 
 @pytest.mark.slow
 def test_a_loop_of_recomputed_steps_is_the_same():
-    model = network(layers.BatchNormalization())
+    model = network()
     x, y = episodes()
     expected = abml(model, samples=1, seed=3).meta_gradients(x, y)[2]
     learner = abml(model, samples=1, seed=3, unroll=False, rematerialize=True)

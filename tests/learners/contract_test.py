@@ -129,13 +129,15 @@ ROWS = {
     ),
     "IMAML": gradient_row(
         lambda: km.learners.IMAML(
-            dense(), inner_learning_rate=0.05, inner_steps=3, unroll=False
+            dense(), inner_learning_rate=0.05, inner_steps=20, unroll=False
         )
     ),
-    "Reptile": gradient_row(
-        lambda: km.learners.Reptile(
-            dense(), inner_learning_rate=0.05, inner_steps=3
-        )
+    "Reptile": dict(
+        learner=lambda: km.learners.Reptile(
+            conv(3), inner_learning_rate=0.05, inner_steps=3
+        ),
+        episodes=images,
+        compile=CROSSENTROPY,
     ),
     "ABML": gradient_row(
         lambda: km.learners.ABML(dense(), inner_learning_rate=0.05, samples=2)
