@@ -160,6 +160,7 @@ class GradientLearner(MetaLearner, abc.ABC):
 
     def inner_penalty(self, fast_weights):
         """Return what the inner loss has besides the loss, or `None`."""
+        return None
 
     def support_batch(self, support, step):
         """Return what a step of the inner loop learns from.

@@ -29,10 +29,14 @@ def fused_batch_norm(x, gamma, beta, epsilon):
     (1.5, 1.25)
     """
     channels = [x.shape[-1]]
+    gamma = tf.ones(channels) if gamma is None else gamma
+    beta = tf.zeros(channels) if beta is None else beta
     y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x,
-        scale=tf.ones(channels) if gamma is None else gamma,
-        offset=tf.zeros(channels) if beta is None else beta,
+        # The gradient of a loop is wrong where the loop's own variable is the
+        # scale of this operation; a reshaped one is another tensor.
+        scale=tf.reshape(gamma, channels),
+        offset=tf.reshape(beta, channels),
         mean=[],
         variance=[],
         epsilon=epsilon,

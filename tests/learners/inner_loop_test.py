@@ -108,6 +108,21 @@ def test_fit_moves_statistics_and_weights_alike(way):
     assert_same(results[0], results[1])
 
 
+def test_fused_normalization_in_a_loop_where_weights_decay():
+    """TensorFlow's gradient of a loop is wrong if its variable is a scale."""
+    keras.utils.set_random_seed(0)
+    learner = km.learners.ALFA(
+        conv_network(), inner_learning_rate=0.05, inner_steps=2, unroll=False
+    )
+    learner.compile(keras.optimizers.SGD(0.1), LOSS)
+    # Without dropout, which draws anew.
+    learner.network.layers[3].rate = 0.0
+    data = episodes()
+    assert_same(
+        gradients(learner, *data)[2], learner.meta_gradients(*data)[2], 1e-3
+    )
+
+
 def operations(learner, data):
     graph = (
         tf.function(learner.meta_gradients).get_concrete_function(*data).graph
