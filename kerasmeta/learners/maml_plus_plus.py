@@ -36,6 +36,8 @@ class MAMLPlusPlus(GradientLearner):
        authors' code, which moves once an epoch; here it moves at each step.
     2. *Learned rates* for each weight tensor and inner step: the default inner
        optimizer is `LearnedRates(inner_learning_rate, per="layer_step")`.
+       Where the loss has no bound, as in regression, rates can grow until
+       the steps diverge; `global_clipnorm=10` of `LearnedRates` prevents it.
     3. *BatchNormalization of each step.* Trainable BatchNormalization layers
        have a `gamma` and `beta` for each number of steps taken, `0..K`. They
        are learned in the outer loop and do not adapt. The last ones are the

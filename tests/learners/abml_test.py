@@ -13,6 +13,11 @@ from kerasmeta.learners.several_predictions import mean_prediction
 CROSSENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
+@pytest.fixture(autouse=True)
+def same_weights_every_time():
+    keras.utils.set_random_seed(0)
+
+
 def network(*middle, outputs=3):
     stack = [keras.Input((4,)), layers.Dense(5), *middle]
     return keras.Sequential(
@@ -207,7 +212,7 @@ def test_a_loop_of_recomputed_steps_is_the_same():
     learner = abml(model, samples=1, seed=3, unroll=False, rematerialize=True)
     received = tf.function(learner.meta_gradients)(x, y)[2]
     for one, other in zip(received, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_gradients_task_by_task_are_those_of_the_meta_batch():
