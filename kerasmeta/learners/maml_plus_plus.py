@@ -37,7 +37,7 @@ class MAMLPlusPlus(GradientLearner):
     2. *Learned rates* for each weight tensor and inner step: the default inner
        optimizer is `LearnedRates(inner_learning_rate, per="layer_step")`.
        Where the loss has no bound, as in regression, rates can grow until
-       the steps diverge; `global_clipnorm=10` of `LearnedRates` prevents it.
+       the steps diverge; try `global_clipnorm=10` of `LearnedRates`.
     3. *BatchNormalization of each step.* Trainable BatchNormalization layers
        have a `gamma` and `beta` for each number of steps taken, `0..K`. They
        are learned in the outer loop and do not adapt. The last ones are the
