@@ -1,32 +1,8 @@
 """A gradient learner that has learned one task."""
 
-import keras
-
 from kerasmeta.learners.adapted_layers import copy_adapted_layers
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_support
-
-
-@keras.saving.register_keras_serializable(package="kerasmeta")
-class AdaptedLearner(AdaptedModel):
-    """An `AdaptedModel` for learners that adapt by gradients.
-
-    As a whole it is frozen, but its layers keep their `trainable`: that says
-    which weights adapt, and how BatchNormalization normalizes.
-
-    Args:
-        learner: The `GradientLearner`.
-        state: What `learner.adapt` returned.
-        **kwargs: `name` and `dtype`, as for `keras.Model`.
-    """
-
-    @property
-    def trainable(self):
-        return False
-
-    @trainable.setter
-    def trainable(self, value):
-        """Leave the layers as they are."""
 
 
 def adapt_learner(learner, support_x, support_y, support_mask=None):
@@ -51,7 +27,7 @@ def adapt_learner(learner, support_x, support_y, support_mask=None):
         )
         state = {**state, "buffers": buffers}
         learner = _with_support_statistics(learner)
-    return AdaptedLearner(learner, state)
+    return AdaptedModel(learner, state)
 
 
 def _with_support_statistics(learner):

@@ -39,8 +39,17 @@ class AdaptedModel(keras.Model):
         ]
         for variable, leaf in zip(self._leaves, tf.nest.flatten(state)):
             variable.assign(leaf)
-        self.trainable = False
         self.built = True
+
+    @property
+    def trainable(self):
+        # As a whole it is frozen, but its layers keep their `trainable`: that
+        # says which weights adapt, and how BatchNormalization normalizes.
+        return False
+
+    @trainable.setter
+    def trainable(self, value):
+        """Leave the layers as they are."""
 
     def call(self, query_x):
         leaves = [tf.convert_to_tensor(leaf) for leaf in self._leaves]

@@ -7,8 +7,7 @@ the outer loss is then a function of that alone.
 
 import tensorflow as tf
 
-from kerasmeta.learners.held_variables import HeldVariables
-from kerasmeta.learners.held_variables import true_state
+from kerasmeta.learners.held_variables import hold
 from kerasmeta.ops import map_tasks
 
 
@@ -23,16 +22,12 @@ def adapt_tasks(learner, episodes):
         What `adapt` returns for one task, with a leading axis `T`. As
         `episodes["state"]` it is for `solve_adapted_task`.
     """
-    held = HeldVariables([*learner.trainable_variables, *true_state(learner)])
+    held = hold(learner)
     count = tf.shape(tf.nest.flatten(episodes["support_y"])[0])[0]
 
     def adapt_task(task):
         seeds = learner.seeds_of_task(task["task"])
-        values = [
-            seeds.get(id(variable), value)
-            for variable, value in zip(held.variables, held.values)
-        ]
-        with held.scope(values):
+        with held.scope(held.with_seeds(seeds)):
             return learner.adapt(
                 task["support_x"],
                 task["support_y"],
@@ -50,8 +45,7 @@ def solve_adapted_task(learner, task, training):
         What `solve_task` returns.
     """
     state = task["state"]
-    is_inductive = learner.batch_norm == "inductive"
-    if is_inductive:
+    if learner.batch_norm == "inductive":
         # Anew, so that a gradient flows from the statistics to the weights.
         buffers = learner.measure_statistics(
             state["fast_weights"],
@@ -60,13 +54,7 @@ def solve_adapted_task(learner, task, training):
             task.get("support_mask"),
         )
         state = {**state, "buffers": buffers}
-    query_pred, buffers, losses = learner._predict(
-        state, task["query_x"], training, task.get("query_mask")
-    )
-    if is_inductive:
-        buffers = learner._network_state.blend_statistics(buffers)
-    results = {"query_pred": query_pred, "buffers": buffers}
-    return results if losses is None else {**results, "losses": losses}
+    return learner.judge(state, task, training)
 
 
 def check_fixed_optimizer(learner):

@@ -63,14 +63,7 @@ class ANIL(GradientLearner):
         )
 
     def forward(self, fast_weights, buffers, x, training=False, step=0):
-        fast = {
-            id(variable): weight
-            for variable, weight in zip(self.fast_variables(), fast_weights)
-        }
-        weights = [
-            fast.get(id(variable), variable.value)
-            for variable in self.network.trainable_variables
-        ]
+        weights = self.network_weights(fast_weights)
         return self._network_state.call(
             weights, buffers, x, training, part=self._parts.head
         )

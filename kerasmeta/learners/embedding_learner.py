@@ -8,6 +8,8 @@ import tensorflow as tf
 from kerasmeta.learners.checks import check_classes
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.ops import batch_statistics
+from kerasmeta.ops.absent_classes import present_classes
+from kerasmeta.ops.absent_classes import rule_out
 from kerasmeta.utils import check_positive_int
 
 
@@ -77,22 +79,15 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
     def _fit(self, embeddings, labels, mask):
         """Fit heads, and note which classes have any support example."""
         ways = self._count_ways(labels)
-        members = tf.one_hot(labels, ways, True, False, dtype="bool")
-        if mask is not None:
-            members &= tf.cast(mask, "bool")[..., None]
         return {
             "head": self.fit_head(embeddings, labels, ways, mask),
-            "is_class": tf.reduce_any(members, axis=1),
+            "is_class": present_classes(labels, ways, mask),
         }
 
     def _apply(self, state, embeddings):
         """Apply heads; a class without support has no chance."""
         logits = self.apply_head(state["head"], embeddings)  # (T, Q, N)
-        is_class = state["is_class"][:, None]
-        # Small enough for a probability of zero, and finite in every loss.
-        worst = tf.where(is_class, logits, logits.dtype.max)
-        worst = tf.reduce_min(worst, axis=-1, keepdims=True)
-        return tf.where(is_class, logits, tf.stop_gradient(worst) - 100.0)
+        return rule_out(logits, state["is_class"][:, None])
 
     def _embed(self, episodes, training):
         """Embed all examples of a meta-batch in one call."""

@@ -7,11 +7,13 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.inner_optimizers import GradientDescent
-from kerasmeta.inner_optimizers import InnerOptimizer
 from kerasmeta.learners.checks import check_network
 from kerasmeta.learners.checks import check_support
+from kerasmeta.learners.gradient_checks import check_adaptable
+from kerasmeta.learners.gradient_checks import check_inner_optimizer
+from kerasmeta.learners.gradient_step import gradient_step
 from kerasmeta.learners.held_variables import HeldVariables
-from kerasmeta.learners.held_variables import true_state
+from kerasmeta.learners.held_variables import hold
 from kerasmeta.learners.inner_loop import rematerialized
 from kerasmeta.learners.inner_loop import run_steps
 from kerasmeta.learners.inner_loss import inner_loss_value
@@ -80,11 +82,11 @@ class GradientLearner(MetaLearner, abc.ABC):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.network = _check_network(network)
+        self.network = check_adaptable(network)
         self.inner_steps = check_positive_int("inner_steps", inner_steps)
         self.inner_learning_rate = inner_learning_rate
         self.first_order = bool(first_order)
-        self.inner_optimizer = _check_optimizer(
+        self.inner_optimizer = check_inner_optimizer(
             inner_optimizer or self.default_inner_optimizer()
         )
         self.inner_loss = inner_loss
@@ -148,19 +150,37 @@ class GradientLearner(MetaLearner, abc.ABC):
             `(outputs, buffers, losses)`: the outputs, the non-trainable state
             after the call, and the extra losses as one scalar or `None`.
         """
+        weights = self.network_weights(fast_weights)
+        return self._network_state.call(weights, buffers, x, training)
+
+    def network_weights(self, fast_weights):
+        """Return values of all trainable weights, the fast ones among them."""
         fast = {
             id(variable): weight
             for variable, weight in zip(self.fast_variables(), fast_weights)
         }
-        weights = [
+        return [
             fast.get(id(variable), variable.value)
             for variable in self.network.trainable_variables
         ]
-        return self._network_state.call(weights, buffers, x, training)
 
     def inner_penalty(self, fast_weights):
         """Return what the inner loss has besides the loss, or `None`."""
         return None
+
+    def inner_objective(self, weights, buffers, support, step, training):
+        """Return `(loss, buffers)`: what a step descends, and what it leaves.
+
+        The inner loss, the extra losses of the network and `inner_penalty`.
+        """
+        x, y, mask = support["x"], support["y"], support.get("mask")
+        outputs, buffers, losses = self._forward(
+            weights, buffers, x, training, mask, step
+        )
+        loss = self._support_loss(y, outputs, mask)
+        for extra in (losses, self.inner_penalty(weights)):
+            loss = loss if extra is None else loss + extra
+        return loss, buffers
 
     def support_batch(self, support, step):
         """Return what a step of the inner loop learns from.
@@ -199,7 +219,7 @@ class GradientLearner(MetaLearner, abc.ABC):
 
     def _take_steps(self, state, support, training, collect=None):
         """Take all inner steps, and collect something after each."""
-        step_fn = self._make_step(training)
+        step_fn = gradient_step(self, training)
         if self.rematerialize:
             step_fn = rematerialized(step_fn, HeldVariables(self.variables))
         return run_steps(
@@ -213,41 +233,6 @@ class GradientLearner(MetaLearner, abc.ABC):
     def steps_for(self, training):
         """Return the number of inner steps in training or outside of it."""
         return (not training and self.test_inner_steps) or self.inner_steps
-
-    def _make_step(self, training):
-        constant_gradients = self._constant_gradients
-
-        def step_fn(state, step, support):
-            support = self.support_batch(support, step)
-            x, y, mask = support["x"], support["y"], support.get("mask")
-            weights, buffers = state["fast_weights"], state["buffers"]
-            with tf.GradientTape() as tape:
-                tape.watch(weights)
-                outputs, buffers, losses = self._forward(
-                    weights, buffers, x, training, mask, step
-                )
-                loss = self._support_loss(y, outputs, mask)
-                for extra in (losses, self.inner_penalty(weights)):
-                    loss = loss if extra is None else loss + extra
-            gradients = tape.gradient(
-                loss, weights, unconnected_gradients="zero"
-            )
-            # Embedding layers give sparse gradients, which only a tape of
-            # first order understands.
-            gradients = [tf.convert_to_tensor(g) for g in gradients]
-            if constant_gradients:
-                gradients = [tf.stop_gradient(g) for g in gradients]
-                loss = tf.stop_gradient(loss)
-            weights, optimizer_state = self.inner_optimizer.apply(
-                weights, gradients, state["optimizer"], step, loss
-            )
-            return {
-                "fast_weights": weights,
-                "buffers": buffers,
-                "optimizer": optimizer_state,
-            }
-
-        return step_fn
 
     def _predict(self, state, query_x, training, query_mask=None):
         """Return predictions, the buffers after it and extra losses."""
@@ -288,8 +273,16 @@ class GradientLearner(MetaLearner, abc.ABC):
         ):
             yield
 
-    def measure_statistics(self, weights, buffers, x, mask=None):
-        """Return `buffers` with the BatchNormalization statistics of `x`."""
+    def measure_statistics(self, weights, buffers, x, mask=None, step=None):
+        """Return `buffers` with the BatchNormalization statistics of `x`.
+
+        Args:
+            weights: Fast weights.
+            buffers: Non-trainable state.
+            x: Examples.
+            mask: Optional, true for the examples that count.
+            step: Number of steps taken, or `None` for all.
+        """
         state = self._network_state
         if not state.has_statistics():
             return buffers
@@ -297,7 +290,10 @@ class GradientLearner(MetaLearner, abc.ABC):
         with self._policy(mask, through_moving=True):
             x, measured, _ = self.encode(x, measured)
             _, measured, _ = self.forward(
-                weights, measured, x, step=self.inner_steps
+                weights,
+                measured,
+                x,
+                step=self.inner_steps if step is None else step,
             )
         return {**buffers, **state.batch_statistics(measured)}
 
@@ -315,7 +311,7 @@ class GradientLearner(MetaLearner, abc.ABC):
 
     def solve(self, episodes, training=False):
         # All tasks start from the same values, which are read once.
-        held = HeldVariables([*self.trainable_variables, *true_state(self)])
+        held = hold(self)
         tasks = dict(episodes)
         tasks["task"] = tf.range(
             tf.shape(tf.nest.flatten(episodes["support_y"])[0])[0]
@@ -349,6 +345,10 @@ class GradientLearner(MetaLearner, abc.ABC):
             buffers,
             training,
         )
+        return self.judge(state, task, training)
+
+    def judge(self, state, task, training):
+        """Predict the queries of a task from its state, as `solve_task`."""
         query_pred, buffers, losses = self._predict(
             state, task["query_x"], training, task.get("query_mask")
         )
@@ -444,34 +444,3 @@ class GradientLearner(MetaLearner, abc.ABC):
         for name in ("network", "inner_optimizer", "inner_loss"):
             config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
-
-
-def _check_optimizer(optimizer):
-    if not isinstance(optimizer, InnerOptimizer):
-        raise ValueError(
-            "`inner_optimizer` must be one of `kerasmeta.inner_optimizers`. "
-            "Keras' own optimizers cannot be differentiated through. "
-            f"Received: inner_optimizer={optimizer!r}"
-        )
-    return optimizer
-
-
-def _check_network(network):
-    if not isinstance(network, keras.Model):
-        raise ValueError(
-            "`network` must be a `keras.Model`. "
-            f"Received: network={network!r} of type {type(network).__name__}"
-        )
-    if not network.built or not network.variables:
-        raise ValueError(
-            "`network` must be built, so that it has weights to adapt: begin "
-            "a Sequential with `keras.Input(shape)`, or call the network once "
-            f"on a batch. Received: an unbuilt network named {network.name!r}"
-        )
-    if not network.trainable_variables:
-        raise ValueError(
-            "`network` must have trainable weights to adapt. Set "
-            "`trainable = True` on some of its layers. Received: a network "
-            f"named {network.name!r} in which everything is frozen"
-        )
-    return network

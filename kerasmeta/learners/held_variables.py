@@ -20,6 +20,17 @@ class HeldVariables:
         self.variables = list(variables)
         self.values = [tf.convert_to_tensor(v.value) for v in self.variables]
 
+    def with_seeds(self, seeds):
+        """Return the values, with other ones for the variables in `seeds`.
+
+        Args:
+            seeds: Dictionary from the `id` of a variable to its value.
+        """
+        return [
+            seeds.get(id(variable), value)
+            for variable, value in zip(self.variables, self.values)
+        ]
+
     def scope(self, values=None):
         """Open a `StatelessScope` in which the variables have these values.
 
@@ -30,6 +41,11 @@ class HeldVariables:
         return keras.StatelessScope(
             list(zip(self.variables, values)), collect_losses=True
         )
+
+
+def hold(learner):
+    """Return what a step of training reads, held: weights, then true state."""
+    return HeldVariables([*learner.trainable_variables, *true_state(learner)])
 
 
 def true_state(model):

@@ -89,9 +89,7 @@ class IMAML(GradientLearner):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(ends)
             loss, query_pred = self.meta_loss(tasks, query_y, sample_weight)
-            scaled = loss
-            if self.optimizer is not None:
-                scaled = self.optimizer.scale_loss(loss)
+            scaled = self.scale_loss(loss)
         gradients = tape.gradient(scaled, ends, unconnected_gradients="zero")
         if not self._constant_gradients:
             tasks["gradients"] = gradients

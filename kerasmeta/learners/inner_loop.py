@@ -13,7 +13,7 @@ def run_steps(step_fn, state, steps, unroll=True, collect=None):
         unroll: Whether the graph holds each step. Otherwise it holds the first
             one and a loop, so that its size does not grow with `steps`.
         collect: Optional function of `(state, step)`, called after each step,
-            that returns a tensor.
+            that returns a nest of tensors.
 
     Returns:
         `(state, collected)`: the last state, and the collected tensors, stacked
@@ -26,32 +26,43 @@ def run_steps(step_fn, state, steps, unroll=True, collect=None):
             state = step_fn(state, step)
             if collect is not None:
                 collected.append(collect(state, step))
-        return state, None if collect is None else tf.stack(collected)
+        return state, None if collect is None else _stack(collected)
     return _run_in_loop(step_fn, state, steps, collect, collected)
 
 
 def _run_in_loop(step_fn, state, steps, collect, collected):
-    array = []
-    if collect is not None:
-        first = collected[0]
-        array = tf.TensorArray(
-            first.dtype, size=steps, element_shape=first.shape
-        ).write(0, first)
+    first = [] if collect is None else collected[0]
+    arrays = tf.nest.map_structure(
+        lambda t: tf.TensorArray(
+            t.dtype, size=steps, element_shape=t.shape
+        ).write(0, t),
+        first,
+    )
 
-    def body(step, state, array):
+    def body(step, state, arrays):
         state = step_fn(state, step)
         if collect is not None:
-            array = array.write(step, collect(state, step))
-        return step + 1, state, array
+            arrays = tf.nest.map_structure(
+                lambda array, t: array.write(step, t),
+                arrays,
+                collect(state, step),
+            )
+        return step + 1, state, arrays
 
-    _, state, array = tf.while_loop(
+    _, state, arrays = tf.while_loop(
         lambda step, *_: step < steps,
         body,
-        (tf.constant(1), state, array),
+        (tf.constant(1), state, arrays),
         maximum_iterations=steps - 1,
         parallel_iterations=1,
     )
-    return state, None if collect is None else array.stack()
+    if collect is None:
+        return state, None
+    return state, tf.nest.map_structure(lambda array: array.stack(), arrays)
+
+
+def _stack(nests):
+    return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *nests)
 
 
 def rematerialized(step_fn, held):

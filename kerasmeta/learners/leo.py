@@ -265,7 +265,7 @@ class LEO(GradientLearner):
             losses = state["penalty"] + (0.0 if losses is None else losses)
         return self._classify(state["fast_weights"][0], x, 0), buffers, losses
 
-    def measure_statistics(self, weights, buffers, x, mask=None):
+    def measure_statistics(self, weights, buffers, x, mask=None, step=None):
         state = self._network_state
         if not state.has_statistics():
             return buffers

@@ -118,7 +118,6 @@ class MAMLPlusPlus(GradientLearner):
             id(variable): weight
             for variable, weight in zip(self.fast_variables(), fast_weights)
         }
-        step = buffers.get("step", step)
         return self._network_state.call_at(step, values, buffers, x, training)
 
     def step_weights(self):
@@ -194,29 +193,25 @@ class MAMLPlusPlus(GradientLearner):
             "buffers": self._network_state.seeds_of_task(task["task"]),
             "optimizer": self.inner_optimizer.initial_state(weights),
         }
-        state, packed = self._take_steps(
+        _, judged = self._take_steps(
             state,
             support,
             True,
-            lambda state, step: _pack(self._judge(state, task, step + 1)[0]),
+            lambda state, step: self._judge(state, task, step + 1),
         )
-        # Once more after the last step, for what the pass leaves behind.
-        judged, buffers = self._judge(state, task, self.inner_steps)
+        # What stays is what the pass after the last step leaves behind.
+        buffers = tf.nest.map_structure(lambda t: t[-1], judged["buffers"])
         if self.batch_norm == "inductive":
             buffers = self._network_state.blend_statistics(buffers)
-        query_pred, *losses = _unpack(packed, judged)
-        results = {"query_pred": query_pred, "buffers": buffers}
-        if losses:
-            weights = tf.cast(self.step_weights(), losses[0].dtype)
-            results["losses"] = tf.reduce_sum(weights * losses[0])
+        results = {"query_pred": judged["query_pred"], "buffers": buffers}
+        if "losses" in judged:
+            losses = judged["losses"]
+            weights = tf.cast(self.step_weights(), losses.dtype)
+            results["losses"] = tf.reduce_sum(weights * losses)
         return results
 
     def _judge(self, state, task, step):
-        """Predict the queries after some steps.
-
-        Returns:
-            `(judged, buffers)`: predictions and maybe extra losses.
-        """
+        """Predict the queries after some steps; as `solve_task`."""
         weights, buffers = state["fast_weights"], state["buffers"]
         use = None
         if self.batch_norm == "inductive":
@@ -224,37 +219,20 @@ class MAMLPlusPlus(GradientLearner):
             # The support set is measured as the queries are normalized.
             buffers = self.measure_statistics(
                 weights,
-                {**buffers, "step": step},
+                buffers,
                 task["support_x"],
                 task.get("support_mask"),
+                step,
             )
         query_mask = task.get("query_mask")
         outputs, buffers, losses = self._forward(
             weights, buffers, task["query_x"], True, query_mask, step, use
         )
-        return [outputs] if losses is None else [outputs, losses], buffers
+        judged = {"query_pred": outputs, "buffers": buffers}
+        return judged if losses is None else {**judged, "losses": losses}
 
     def get_config(self):
         return {
             **super().get_config(),
             "multi_step_loss_steps": self.multi_step_loss_steps,
         }
-
-
-def _pack(nest):
-    """Return all numbers of a nest as one row."""
-    dtype = keras.config.floatx()
-    leaves = tf.nest.flatten(nest)
-    return tf.concat([tf.reshape(tf.cast(t, dtype), [-1]) for t in leaves], 0)
-
-
-def _unpack(rows, nest):
-    """Return a nest like `nest` whose tensors have one more axis, of rows."""
-    leaves = tf.nest.flatten(nest)
-    parts = tf.split(rows, [tf.size(t) for t in leaves], axis=1)
-    shapes = [tf.concat([tf.shape(rows)[:1], tf.shape(t)], 0) for t in leaves]
-    tensors = [
-        tf.cast(tf.reshape(part, shape), leaf.dtype)
-        for part, shape, leaf in zip(parts, shapes, leaves)
-    ]
-    return tf.nest.pack_sequence_as(nest, tensors)

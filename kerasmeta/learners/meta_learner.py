@@ -133,11 +133,15 @@ class MetaLearner(keras.Model, abc.ABC):
         """
         with tf.GradientTape() as tape:
             loss, query_pred = self.meta_loss(episodes, query_y, sample_weight)
-            scaled = loss
-            if self.optimizer is not None:
-                scaled = self.optimizer.scale_loss(loss)
+            scaled = self.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
         return loss, query_pred, gradients
+
+    def scale_loss(self, loss):
+        """Return the loss as the optimizer scales it, for half precision."""
+        if self.optimizer is None:
+            return loss
+        return self.optimizer.scale_loss(loss)
 
     def train_step(self, data):
         """Take one outer step on a meta-batch, and return the logs."""

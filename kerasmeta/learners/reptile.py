@@ -91,10 +91,8 @@ class Reptile(GradientLearner):
     def _scale(self, move):
         # As Keras scales the loss: replicas are summed by the optimizer, which
         # also divides by what it scales for half precision.
-        move /= tf.distribute.get_strategy().num_replicas_in_sync
-        if self.optimizer is not None:
-            move = self.optimizer.scale_loss(move)
-        return move
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return self.scale_loss(move / replicas)
 
     def solve_task(self, task, training):
         if "state" in task:

@@ -1,9 +1,9 @@
 """Meta-gradients task by task: the memory of one task, whatever the batch."""
 
+import keras
 import tensorflow as tf
 
-from kerasmeta.learners.held_variables import HeldVariables
-from kerasmeta.learners.held_variables import true_state
+from kerasmeta.learners.held_variables import hold
 from kerasmeta.ops import stack_tasks
 from kerasmeta.ops import task_at
 
@@ -13,6 +13,9 @@ _TASKS_AT_ONCE = 4
 
 def is_mean_over_tasks(learner):
     """Return whether the outer loss is the mean of the tasks' own losses."""
+    if type(learner).compute_loss is not keras.Model.compute_loss:
+        # What a user computes may look at several tasks at once.
+        return False
     loss = learner.loss
     if tf.nest.is_nested(loss):
         # Several outputs have metrics of their losses, which see all tasks.
@@ -33,7 +36,7 @@ def gradients_by_task(learner, episodes, query_y, sample_weight=None):
         query_y: `[T, Q, ...]`.
         sample_weight: Optional `[T, Q]`.
     """
-    held = HeldVariables([*learner.trainable_variables, *true_state(learner)])
+    held = hold(learner)
     tasks = {"x": dict(episodes), "y": query_y}
     if sample_weight is not None:
         tasks["sample_weight"] = sample_weight
@@ -58,21 +61,15 @@ def gradients_by_task(learner, episodes, query_y, sample_weight=None):
 
 def _one_task(learner, held, task):
     """Return what is summed over tasks, and what is stacked."""
-    seeds = learner.seeds_of_task(task["task"])
+    values = held.with_seeds(learner.seeds_of_task(task["task"]))
     batch = tf.nest.map_structure(lambda t: t[None], task)
     sources = held.values[: len(learner.trainable_variables)]
-    values = [
-        seeds.get(id(variable), value)
-        for variable, value in zip(held.variables, held.values)
-    ]
     with held.scope(values) as scope, tf.GradientTape() as tape:
         tape.watch(sources)
         loss, query_pred = learner.meta_loss(
             batch["x"], batch["y"], batch.get("sample_weight")
         )
-        scaled = loss
-        if learner.optimizer is not None:
-            scaled = learner.optimizer.scale_loss(loss)
+        scaled = learner.scale_loss(loss)
     gradients = tape.gradient(scaled, sources)
     summed = {
         "loss": loss,

@@ -27,14 +27,14 @@ def rule_out(logits, is_class):
 
 
 def present_classes(labels, ways, mask=None):
-    """Return which classes have any example, bool `[N]`.
+    """Return which classes have any example, bool `[..., N]`.
 
     Args:
-        labels: Integer labels, `[S]`.
+        labels: Integer labels, `[..., S]`.
         ways: Number of classes, `N`.
-        mask: Optional `[S]`, true for the examples that count.
+        mask: Optional `[..., S]`, true for the examples that count.
     """
     members = tf.one_hot(labels, ways, True, False, dtype="bool")
     if mask is not None:
-        members &= tf.cast(mask, "bool")[:, None]
-    return tf.reduce_any(members, axis=0)
+        members &= tf.cast(mask, "bool")[..., None]
+    return tf.reduce_any(members, axis=-2)

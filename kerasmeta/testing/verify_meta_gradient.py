@@ -56,6 +56,12 @@ def verify_meta_gradient(
             "differences would refute. Verify it with `first_order=False`. "
             "Received: a learner with first_order=True"
         )
+    if getattr(learner, "second_order_after", 0):
+        raise ValueError(
+            "The first outer steps are of first order on purpose. Verify the "
+            "exact gradient with `second_order_after=0`. Received: a learner "
+            f"with second_order_after={learner.second_order_after}"
+        )
     with double_precision():
         copy = copy_in_double_precision(learner)
         episodes, query_y = tf.nest.map_structure(
