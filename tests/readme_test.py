@@ -22,6 +22,7 @@ SMALLER = {
     "docs/adding_a_learner.md": {"filters=8": "filters=4"},
     "docs/three_ideas.md": {},
     "docs/episodes.md": {},
+    "docs/gradient_learners.md": {"filters=8": "filters=4"},
     **{
         str(page.relative_to(ROOT)): {}
         for page in sorted(ROOT.glob("docs/data/*.md"))
