@@ -44,7 +44,8 @@ class ABML(GradientLearner):
     tasks, is left to weight decay of the outer optimizer.
 
     In `fit` every task and step draws its own noise; elsewhere it is always
-    the same, so that predicting twice gives the same.
+    the same, so that predicting twice gives the same. XLA is refused: with
+    `jit_compile=True`, Keras warns and trains without.
 
     Why not LLAMA or PLATIPUS? LLAMA's Laplace approximation needs the curvature
     of each network, and PLATIPUS adapts draws from the prior to points, with
@@ -123,6 +124,9 @@ class ABML(GradientLearner):
             for variable in self.fast_variables()
         ]
         self._keeps_samples = False
+        # XLA makes of the draws code that is right, and a thousand times
+        # slower.
+        self.supports_jit = False
 
     def initial_fast_weights(
         self, support_x=None, support_y=None, support_mask=None

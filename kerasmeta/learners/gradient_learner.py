@@ -22,7 +22,7 @@ from kerasmeta.learners.network_state import NetworkState
 from kerasmeta.learners.task_gradients import gradients_by_task
 from kerasmeta.learners.task_gradients import is_mean_over_tasks
 from kerasmeta.ops import batch_statistics
-from kerasmeta.ops import exact_moments
+from kerasmeta.ops import exact_gradients
 from kerasmeta.ops import is_sequential
 from kerasmeta.ops import map_tasks
 from kerasmeta.ops import task_at
@@ -268,7 +268,7 @@ class GradientLearner(MetaLearner, abc.ABC):
         if normalize_by_batch is None and self.batch_norm != "moving":
             normalize_by_batch = True
         with (
-            exact_moments(),
+            exact_gradients(self.jit_compile),
             batch_statistics(normalize_by_batch, mask, through_moving),
         ):
             yield

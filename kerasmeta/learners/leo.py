@@ -12,6 +12,7 @@ from kerasmeta.learners.latent_network import LatentNetwork
 from kerasmeta.ops.absent_classes import present_classes
 from kerasmeta.ops.absent_classes import rule_out
 from kerasmeta.ops.gaussians import sample_gaussian
+from kerasmeta.ops.seeded_noise import seeded_dropout
 from kerasmeta.utils import check_fraction
 from kerasmeta.utils import check_positive_int
 
@@ -172,9 +173,7 @@ class LEO(GradientLearner):
     def _drop(self, embeddings, seed):
         if seed is None or not self.dropout:
             return embeddings
-        return tf.nn.experimental.stateless_dropout(
-            embeddings, self.dropout, seed
-        )
+        return seeded_dropout(embeddings, self.dropout, seed)
 
     def _next_seed(self, buffers, training):
         """Return a seed, or `None`, and buffers in which the next one waits."""

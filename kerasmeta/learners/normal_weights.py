@@ -4,12 +4,10 @@ They are lists of tensors, as fast weights are: the means of all weights, and
 then the logarithms of their standard deviations.
 """
 
-import math
-
 import tensorflow as tf
 
+from kerasmeta.utils.split_mix import normals
 from kerasmeta.utils.split_mix import stream_keys
-from kerasmeta.utils.split_mix import uniforms
 
 _NOISE_SALT = 0x5DEECE66D
 # Large odd numbers that keep the streams of different seeds apart.
@@ -27,12 +25,13 @@ def draw_weights(distribution, seed, step, samples):
     """
     means, logs = _halves(distribution)
     sizes = [mean.shape.num_elements() for mean in means]
-    flat = tf.concat([tf.reshape(log, [-1]) for log in logs], axis=0)
-    noise = _normals(seed, step, samples, sum(sizes))
-    moves = tf.cast(noise, flat.dtype) * tf.exp(flat)
-    moves = tf.split(moves, sizes, axis=1)
+    noise = tf.split(_normals(seed, step, samples, sum(sizes)), sizes, axis=1)
+    deviations = [tf.exp(log) for log in logs]
     return [
-        [m + tf.reshape(move[i], m.shape) for m, move in zip(means, moves)]
+        [
+            m + deviation * tf.cast(tf.reshape(part[i], m.shape), m.dtype)
+            for m, deviation, part in zip(means, deviations, noise)
+        ]
         for i in range(samples)
     ]
 
@@ -47,9 +46,7 @@ def _normals(seed, step, samples, count):
     keys = stream_keys(tf.cast(step, "int64"), draws, salt=_NOISE_SALT)
     for number, stride in zip((seed[0], seed[1]), _STRIDES, strict=True):
         keys += tf.cast(number, "uint64") * stride
-    u, v = tf.split(uniforms(keys, 2 * count), 2, axis=1)
-    # Box and Muller's method; 1 - u is never zero.
-    return tf.sqrt(-2 * tf.math.log(1 - u)) * tf.cos(2 * math.pi * v)
+    return normals(keys, count)
 
 
 def normal_divergence(distribution, prior):

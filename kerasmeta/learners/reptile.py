@@ -7,6 +7,7 @@ from kerasmeta.learners.adapted_tasks import adapt_tasks
 from kerasmeta.learners.adapted_tasks import check_fixed_optimizer
 from kerasmeta.learners.adapted_tasks import solve_adapted_task
 from kerasmeta.learners.gradient_learner import GradientLearner
+from kerasmeta.ops.seeded_noise import seeded_uniforms
 from kerasmeta.utils import check_positive_int
 
 
@@ -144,7 +145,7 @@ def _mini_batches(seed, size, mask, steps, batch_size):
     if mask is not None:
         real = tf.maximum(tf.reduce_sum(tf.cast(mask, tf.int32)), 1)
         orders = drawn
-    keys = tf.random.stateless_uniform([orders, size], seed)
+    keys = seeded_uniforms([orders, size], seed)
     if mask is not None:
         # Padding comes last in each order, after all that is drawn.
         keys = tf.where(mask, keys, 2.0)

@@ -39,7 +39,7 @@ def mean_of_losses(
 def prediction_at(predictions, i, axis):
     """Return one of the predictions that are stacked along an axis."""
     return tf.nest.map_structure(
-        lambda t: tf.gather(t, i, axis=axis), predictions
+        lambda t: tf.unstack(t, axis=axis)[i], predictions
     )
 
 

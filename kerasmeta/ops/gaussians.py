@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.seeded_noise import seeded_normals
+
 
 def sample_gaussian(mean, log_variance, seed):
     """Return a sample, through which gradients reach both parameters.
@@ -16,8 +18,8 @@ def sample_gaussian(mean, log_variance, seed):
     """
     if seed is None:
         return mean
-    noise = tf.random.stateless_normal(tf.shape(mean), seed, dtype=mean.dtype)
-    return mean + tf.exp(0.5 * log_variance) * noise
+    noise = seeded_normals(tf.shape(mean), seed)
+    return mean + tf.exp(0.5 * log_variance) * tf.cast(noise, mean.dtype)
 
 
 def kl_to_standard_normal(mean, log_variance):

@@ -9,7 +9,7 @@ def hessian_vector_product(fn, weights):
     `v -> H v`, with `H = d^2 fn / d weights^2` at `weights`. The function and
     its gradient are computed once, and each product costs one more backward
     pass through the gradient; the memory is that of two gradients. Keras'
-    normalization layers need `kerasmeta.ops.exact_moments` around `fn`.
+    normalization layers need `kerasmeta.ops.exact_gradients` around `fn`.
 
     Reference: Pearlmutter, 1994, "Fast Exact Multiplication by the Hessian",
     Neural Computation 6.

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasmeta.ops import batch_statistics
-from kerasmeta.ops import exact_moments
+from kerasmeta.ops import exact_gradients
 
 _STEP = 1e-6
 _TOLERANCE = 1e-4
@@ -95,7 +95,7 @@ def _derivatives(call, arguments, inputs, variables, direction):
         outer.watch(inputs)
         with tf.GradientTape() as inner:
             inner.watch(inputs)
-            with exact_moments(), batch_statistics(True):
+            with exact_gradients(), batch_statistics(True):
                 outputs = call(*args, **kwargs)
             value = sum(
                 tf.reduce_sum(tf.sin(o + 1.0)) for o in tf.nest.flatten(outputs)

@@ -194,20 +194,18 @@ def check_no_retracing(learner, data):
 
 def check_eager_equals_graph(learner, data):
     """Running eagerly gives the same loss and meta-gradients."""
-    episodes, query_y = _first(data)
-    state = [tf.identity(v) for v in learner.non_trainable_variables]
-    eager = learner.meta_gradients(episodes, query_y)
-    for variable, value in zip(learner.non_trainable_variables, state):
-        variable.assign(value)
-    graph = tf.function(learner.meta_gradients)(episodes, query_y)
-    _require_close(eager[0], graph[0], "the loss differs")
-    norm = np.sqrt(sum(np.sum(np.square(g)) for g in graph[2]))
-    for one, other in zip(eager[2], graph[2]):
-        difference = np.sqrt(np.sum(np.square(one - other)))
-        _require(
-            difference <= 1e-3 * norm,
-            f"a meta-gradient differs by {difference / norm:.1e} of the norm",
-        )
+    gradients = learner.meta_gradients
+    _require_same_gradients(learner, data, gradients, tf.function(gradients))
+
+
+def check_xla_equals_graph(learner, data):
+    """`jit_compile=True` gives the same, unless `supports_jit` is false."""
+    graph = tf.function(learner.meta_gradients)
+    if learner.supports_jit:
+        # `compile` sets it too; here the optimizer is kept.
+        learner.jit_compile = True
+        compiled = tf.function(learner.meta_gradients, jit_compile=True)
+        _require_same_gradients(learner, data, compiled, graph)
 
 
 def check_every_weight_learns(learner, data):
@@ -274,6 +272,24 @@ def _of_first_task(predictions, episodes):
 
 def _without_padding(nest, mask):
     return tf.nest.map_structure(lambda t: tf.boolean_mask(t, mask), nest)
+
+
+def _require_same_gradients(learner, data, one, other):
+    """Require the same of two functions like `meta_gradients`."""
+    episodes, query_y = _first(data)
+    state = [tf.identity(v) for v in learner.non_trainable_variables]
+    loss, _, gradients = one(episodes, query_y)
+    for variable, value in zip(learner.non_trainable_variables, state):
+        variable.assign(value)
+    other_loss, _, other_gradients = other(episodes, query_y)
+    _require_close(loss, other_loss, "the loss differs")
+    norm = np.sqrt(sum(np.sum(np.square(g)) for g in other_gradients))
+    for gradient, other_gradient in zip(gradients, other_gradients):
+        difference = np.sqrt(np.sum(np.square(gradient - other_gradient)))
+        _require(
+            difference <= 1e-3 * norm,
+            f"a meta-gradient differs by {difference / norm:.1e} of the norm",
+        )
 
 
 def _require(condition, message):

@@ -9,6 +9,8 @@ Reference: Steele, Lea and Flood, 2014, "Fast splittable pseudorandom number
 generators", OOPSLA.
 """
 
+import math
+
 import tensorflow as tf
 
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -40,6 +42,13 @@ def uniforms(keys, count):
     # A float32 holds 24 bits: more of them could round up to 1.
     bits = _shift(_stream(keys, count), 40)
     return tf.cast(tf.cast(bits, "int32"), "float32") * 2.0**-24
+
+
+def normals(keys, count):
+    """Return `count` standard normal numbers for every key."""
+    u, v = tf.split(uniforms(keys, 2 * count), 2, axis=1)
+    # Box and Muller's method; 1 - u is never zero.
+    return tf.sqrt(-2 * tf.math.log(1 - u)) * tf.cos(2 * math.pi * v)
 
 
 def _stream(keys, count):

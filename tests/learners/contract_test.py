@@ -129,7 +129,11 @@ ROWS = {
     ),
     "IMAML": gradient_row(
         lambda: km.learners.IMAML(
-            dense(), inner_learning_rate=0.05, inner_steps=20, unroll=False
+            dense(),
+            regularization=10.0,
+            inner_learning_rate=0.02,
+            inner_steps=20,
+            unroll=False,
         )
     ),
     "Reptile": dict(

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasmeta.ops import exact_moments
+from kerasmeta.ops import exact_gradients
 from kerasmeta.ops.hessian_vector_product import hessian_vector_product
 
 GENERATOR = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def test_is_exact_through_normalization(norm, compiled):
     rest = network.non_trainable_variables
 
     def loss(weights):
-        with exact_moments():
+        with exact_gradients():
             outputs, _ = network.stateless_call(weights, rest, x, training=True)
         return tf.reduce_mean((outputs - y) ** 2)
 

@@ -26,6 +26,9 @@ class Broken(km.learners.MetaLearner):
         return {"mean": tf.reduce_mean(support_y, axis=0)}
 
     def predict_query(self, state, query_x, training=False):
+        if self.fault == "noise":
+            query_x += tf.random.stateless_normal(tf.shape(query_x), [0, 0])
+            return self.scale * query_x
         if self.fault == "queries" and query_x.shape[0] is not None:
             query_x = query_x[1:]
         return self.scale * state["mean"] + 0 * query_x
@@ -64,6 +67,7 @@ FAULTS = {
     "queries": "shapes",
     "silent": "every_weight_learns",
     "config": "config",
+    "noise": "xla_equals_graph",  # XLA draws other numbers from a seed.
 }
 
 

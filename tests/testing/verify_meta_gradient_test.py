@@ -83,7 +83,7 @@ def test_the_layer_that_breaks_it_is_named():
 def test_keras_alone_is_inexact(monkeypatch):
     """What users of a plain GradientTape get, and what we are here for."""
     for module in (gradient_learner, layer_gradients):
-        monkeypatch.setattr(module, "exact_moments", contextlib.nullcontext)
+        monkeypatch.setattr(module, "exact_gradients", contextlib.nullcontext)
     with pytest.raises(AssertionError, match="of their own: norm\\."):
         verify(layers.Conv2D(4, 3), layers.BatchNormalization(name="norm"))
 

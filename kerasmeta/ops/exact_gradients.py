@@ -1,4 +1,4 @@
-"""Second-order gradients that are right for Keras' normalization layers.
+"""Operations of Keras' layers whose second-order gradients are right.
 
 `tf.nn.moments` computes `variance = mean((x - stop_gradient(mean))**2)`. The
 stopped term has gradient zero, so first-order gradients are right, but its
@@ -12,10 +12,13 @@ bias with that of a convolution of the same upstream gradient, and at second
 order can pick the wrong one of two, so that the graph has a cycle ("nodes in a
 cycle") and does not run. A plain sum has no such gradient.
 
-Within `exact_moments()` the same values are computed without the
-`stop_gradient`. The replacement is installed once, when this module is
-imported, and asks a thread-local counter at each call: outside the scope, and
-in other threads, `tf.nn.moments` does what it always did.
+`tf.nn.max_pool` is right, but XLA compiles its second derivative to one of low
+precision; `exact_max_pool` says more.
+
+Within `exact_gradients()` the same values are computed in other ways. The
+replacements are installed once, when this module is imported, and ask a
+thread-local stack at each call: outside the scope, and in other threads, the
+functions of TensorFlow do what they always did.
 """
 
 import contextlib
@@ -24,24 +27,37 @@ import threading
 
 import tensorflow as tf
 
+from kerasmeta.ops.exact_max_pool import exact_max_pool
+
 _scope = threading.local()
 _tf_moments = tf.nn.moments
 _tf_bias_add = tf.nn.bias_add
+_tf_max_pool = tf.nn.max_pool
 
 
 @contextlib.contextmanager
-def exact_moments():
-    """Make `tf.nn.moments` differentiable twice in this thread and scope."""
-    _scope.depth = getattr(_scope, "depth", 0) + 1
+def exact_gradients(jit_compile=False):
+    """Make gradients of second order exact in this thread and scope.
+
+    Args:
+        jit_compile: Whether XLA will compile what is computed.
+    """
+    outer = _flags()
+    _scope.flags = {"jit_compile": jit_compile}
     try:
         yield
     finally:
-        _scope.depth -= 1
+        _scope.flags = outer
+
+
+def _flags():
+    """Return the arguments of the innermost scope, or `None` outside."""
+    return getattr(_scope, "flags", None)
 
 
 @functools.wraps(_tf_moments)
 def _moments(x, axes, shift=None, keepdims=False, name=None):
-    if not getattr(_scope, "depth", 0):
+    if _flags() is None:
         return _tf_moments(x, axes, shift=shift, keepdims=keepdims, name=name)
     x = tf.convert_to_tensor(x)
     # Like the original: float16 sums overflow, so they are made in float32.
@@ -62,9 +78,22 @@ tf.nn.moments = _moments
 @functools.wraps(_tf_bias_add)
 def _bias_add(value, bias, data_format=None, name=None):
     is_image = getattr(value, "shape", tf.TensorShape(None)).rank == 4
-    if not getattr(_scope, "depth", 0) or not is_image or data_format == "NCHW":
+    if _flags() is None or not is_image or data_format == "NCHW":
         return _tf_bias_add(value, bias, data_format, name)
     return value + bias
 
 
 tf.nn.bias_add = _bias_add
+
+
+@functools.wraps(_tf_max_pool)
+def _max_pool(input, ksize, strides, padding, data_format=None, name=None):
+    flags = _flags()
+    is_known = padding in ("SAME", "VALID")
+    is_last = data_format is None or data_format.endswith("C")
+    if flags and flags["jit_compile"] and is_known and is_last:
+        return exact_max_pool(input, ksize, strides, padding)
+    return _tf_max_pool(input, ksize, strides, padding, data_format, name)
+
+
+tf.nn.max_pool = _max_pool

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import kerasmeta as km
-from kerasmeta.ops.exact_moments import _tf_moments
+from kerasmeta.ops.exact_gradients import _tf_moments
 
 
 def curvature(moments):
@@ -31,13 +31,13 @@ def exact_curvature():
 
 
 def test_second_order_is_exact_within_the_scope():
-    with km.ops.exact_moments():
+    with km.ops.exact_gradients():
         received = curvature(tf.nn.moments)
     np.testing.assert_allclose(received, exact_curvature(), rtol=1e-12)
 
 
 def test_tensorflow_still_needs_it():
-    """When this fails, TensorFlow is mended: delete `exact_moments`."""
+    """When this fails, TensorFlow is mended: delete `exact_gradients`."""
     assert not np.allclose(curvature(_tf_moments), exact_curvature())
 
 
@@ -52,7 +52,7 @@ def test_outside_of_the_scope_nothing_changes():
 @pytest.mark.parametrize("axes", [[0], [0, 2], [-1], 1])
 def test_values_are_those_of_tensorflow(dtype, keepdims, axes):
     x = tf.cast(np.random.default_rng(0).normal(size=(4, 5, 6)), dtype)
-    with km.ops.exact_moments():
+    with km.ops.exact_gradients():
         received = tf.nn.moments(x, axes, keepdims=keepdims)
     for one, other in zip(received, _tf_moments(x, axes, keepdims=keepdims)):
         assert one.dtype == other.dtype and one.shape == other.shape
@@ -71,14 +71,14 @@ def test_first_order_gradients_are_unchanged():
             value = tf.reduce_sum(tf.sin(mean) + tf.cos(variance))
         return tape.gradient(value, x)
 
-    with km.ops.exact_moments():
+    with km.ops.exact_gradients():
         received = gradient()
     np.testing.assert_allclose(received, gradient(), rtol=1e-12, atol=1e-15)
 
 
 def test_scopes_nest_and_survive_errors():
-    with km.ops.exact_moments():
-        with pytest.raises(RuntimeError), km.ops.exact_moments():
+    with km.ops.exact_gradients():
+        with pytest.raises(RuntimeError), km.ops.exact_gradients():
             raise RuntimeError
         np.testing.assert_allclose(curvature(tf.nn.moments), exact_curvature())
     assert not np.allclose(curvature(tf.nn.moments), exact_curvature())
@@ -89,7 +89,7 @@ def test_other_threads_are_not_affected():
     thread = threading.Thread(
         target=lambda: received.append(curvature(tf.nn.moments))
     )
-    with km.ops.exact_moments():
+    with km.ops.exact_gradients():
         thread.start()
         thread.join()
     np.testing.assert_array_equal(received[0], curvature(_tf_moments))

@@ -1,0 +1,53 @@
+"""Noise that is a function of its seed alone.
+
+With the same seed, TensorFlow's own `tf.random.stateless_*` draw one thing in a
+plain graph and another in one that XLA compiles. These draw the same.
+"""
+
+import tensorflow as tf
+
+from kerasmeta.utils.split_mix import normals
+from kerasmeta.utils.split_mix import stream_keys
+from kerasmeta.utils.split_mix import uniforms
+
+_UNIFORM_SALT = 0x2545F4914F6CDD1D
+_NORMAL_SALT = 0x1B873593CC9E2D51
+
+
+def seeded_uniforms(shape, seed):
+    """Return uniform float32 numbers in `[0, 1)`.
+
+    Args:
+        shape: Integers, or an integer tensor.
+        seed: Two integers.
+    """
+    count = tf.reduce_prod(shape)
+    return tf.reshape(uniforms(_key(seed, _UNIFORM_SALT), count), shape)
+
+
+def seeded_normals(shape, seed):
+    """Return standard normal float32 numbers.
+
+    Args:
+        shape: Integers, or an integer tensor.
+        seed: Two integers.
+    """
+    count = tf.reduce_prod(shape)
+    return tf.reshape(normals(_key(seed, _NORMAL_SALT), count), shape)
+
+
+def seeded_dropout(x, rate, seed):
+    """Set a fraction of the numbers to zero, and scale the rest up.
+
+    Args:
+        x: Tensor.
+        rate: Fraction of at least 0 and below 1.
+        seed: Two integers.
+    """
+    is_kept = seeded_uniforms(tf.shape(x), seed) >= rate
+    return tf.where(is_kept, x / (1 - rate), tf.zeros_like(x))
+
+
+def _key(seed, salt):
+    first, second = tf.unstack(tf.cast(seed, "int64"))
+    return stream_keys(first, second[None], salt=salt)
