@@ -34,6 +34,11 @@ class IMAML(GradientLearner):
     is an approximation: take enough inner steps that `(1 - inner_learning_rate
     * regularization) ** inner_steps` is small, or it may lead uphill.
 
+    Choose `regularization` near the largest eigenvalues of `H` or above. Where
+    it is far below them the system is badly conditioned: rounding errors of
+    float32 then reach a percent of the meta-gradient, and the inner loop
+    diverges where `inner_learning_rate` times the largest of them is above 2.
+
     Reference: Rajeswaran, Finn, Kakade and Levine, 2019, "Meta-Learning with
     Implicit Gradients", arXiv:1909.04630.
 

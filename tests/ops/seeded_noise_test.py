@@ -34,9 +34,9 @@ def test_dropout_keeps_the_mean():
     assert abs(counts[0] / 10000 - 0.25) < 0.02
 
 
-def test_xla_draws_the_same():
-    for draw in (seeded_normals, seeded_uniforms):
-        compiled = tf.function(lambda s: draw([50], s), jit_compile=True)
-        np.testing.assert_allclose(
-            compiled(SEED), draw([50], SEED), rtol=1e-4, atol=1e-6
-        )
+@pytest.mark.parametrize("draw", [seeded_normals, seeded_uniforms])
+def test_xla_draws_the_same(draw):
+    compiled = tf.function(lambda s: draw([50], s), jit_compile=True)
+    np.testing.assert_allclose(
+        compiled(SEED), draw([50], SEED), rtol=1e-4, atol=1e-6
+    )
