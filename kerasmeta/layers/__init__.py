@@ -4,3 +4,4 @@ from kerasmeta.layers.film import FiLM
 from kerasmeta.layers.impute import Impute
 from kerasmeta.layers.log_mel import LogMel
 from kerasmeta.layers.one_hot_strings import OneHotStrings
+from kerasmeta.layers.temperature import Temperature

@@ -188,6 +188,14 @@ ROWS = {
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
+    "Cosine-ProtoNet": dict(
+        learner=lambda: km.learners.ProtoNet(
+            conv(8), distance="cosine", temperature=0.1, learn_temperature=True
+        ),
+        episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
 }
 
 
