@@ -72,7 +72,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
         embeddings = self._embed(support_x, training)
-        labels = _as_labels(support_y, rank=1)
+        labels = as_labels(support_y, rank=1)
         mask = None if support_mask is None else support_mask[None]
         state = self._fit(embeddings[None], labels[None], mask, training)
         return tf.nest.map_structure(lambda t: t[0], state)
@@ -83,7 +83,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         return self._apply(states, embeddings[None], None, training)[0]
 
     def solve(self, episodes, training=False):
-        support_y = _as_labels(episodes["support_y"], rank=2)
+        support_y = as_labels(episodes["support_y"], rank=2)
         mask = episodes.get("support_mask")
         support, query = self._embed_all(episodes, training)
         state = self._fit(support, support_y, mask, training)
@@ -126,7 +126,9 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
             ),
             both,
         )
-        with batch_statistics(None, _flat_mask(episodes)):
+        mask = real_examples(episodes)
+        mask = None if mask is None else tf.reshape(mask, [-1])
+        with batch_statistics(None, mask):
             flat = self._embed(flat, training)
         embeddings = tf.reshape(
             flat, tf.concat([shape[:2], tf.shape(flat)[1:]], axis=0)
@@ -163,8 +165,15 @@ def _call_with(method, *args, **options):
     return method(*args, **{k: v for k, v in options.items() if k in takes})
 
 
-def _flat_mask(episodes):
-    """Return which examples of a meta-batch are real, or `None` if all are."""
+def real_examples(episodes):
+    """Return which examples of a meta-batch are real, or `None` if all are.
+
+    Args:
+        episodes: Dictionary of a meta-batch.
+
+    Returns:
+        `None`, or bool `[T, S + Q]`: support examples, then queries.
+    """
     masks = [episodes.get(f"{name}_mask") for name in ("support", "query")]
     if masks == [None, None]:
         return None
@@ -175,11 +184,16 @@ def _flat_mask(episodes):
         else tf.cast(mask, "bool")
         for x, mask in zip(examples, masks)
     ]
-    return tf.reshape(tf.concat(masks, axis=1), [-1])
+    return tf.concat(masks, axis=1)
 
 
-def _as_labels(labels, rank):
-    """Return integer labels without a last axis of one."""
+def as_labels(labels, rank):
+    """Return integer labels without a last axis of one.
+
+    Args:
+        labels: Labels, of any dtype.
+        rank: Number of axes without that last one.
+    """
     labels = tf.cast(labels, "int32")
     has_axis = labels.shape.rank == rank + 1 and labels.shape[-1] == 1
     return tf.squeeze(labels, axis=-1) if has_axis else labels

@@ -1,6 +1,7 @@
 """Pure functions of tensors that learners share."""
 
 from kerasmeta.ops.batch_statistics import batch_statistics
+from kerasmeta.ops.class_covariances import class_covariances
 from kerasmeta.ops.conjugate_gradient import conjugate_gradient
 from kerasmeta.ops.cosine_similarities import cosine_similarities
 from kerasmeta.ops.exact_moments import exact_moments
