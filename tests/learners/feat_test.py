@@ -144,7 +144,9 @@ def test_numbering_the_classes_differently_permutes_the_logits():
     )
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize(
+    "dropout", [0.0, pytest.param(0.5, marks=pytest.mark.slow)]
+)
 def test_gradients_are_exact(dropout):
     backbone = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
     learner = made(backbone, ways=4, dropout=dropout, attention_dropout=dropout)
