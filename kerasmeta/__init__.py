@@ -19,6 +19,7 @@ from kerasmeta import episodes
 from kerasmeta import inner_optimizers
 from kerasmeta import layers
 from kerasmeta import learners
+from kerasmeta import losses
 from kerasmeta import metrics
 from kerasmeta import ops
 from kerasmeta import tasks

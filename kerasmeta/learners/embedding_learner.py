@@ -1,6 +1,7 @@
 """The base of learners that compare embeddings."""
 
 import abc
+import inspect
 
 import keras
 import tensorflow as tf
@@ -18,10 +19,13 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
 
     A subclass writes the head: `fit_head` and `apply_head`, for a whole
     meta-batch, with a leading task axis `T`. All examples of a meta-batch are
-    embedded in one call of the backbone.
+    embedded in one call of the backbone, and come to the head in the learner's
+    own precision, whatever the backbone computes in.
 
     Args:
-        backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
+        backbone: Built `keras.Model` from examples to embeddings `[n, D]`; a
+            head may take feature maps `[n, height, width, C]` instead, and
+            then has these axes in place of `D`.
         ways: Number of classes in an episode, or `None` to count them in the
             labels of each meta-batch.
     """
@@ -44,6 +48,9 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
     def fit_head(self, embeddings, labels, ways, mask=None):
         """Learn heads from embedded support sets.
 
+        A head that behaves differently in training takes an argument
+        `training`, too, here and in `apply_head`.
+
         Args:
             embeddings: `[T, S, D]`.
             labels: `[T, S]`, integers.
@@ -56,40 +63,57 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
 
     @abc.abstractmethod
     def apply_head(self, state, embeddings):
-        """Return logits `[T, Q, N]` for embedded queries `[T, Q, D]`."""
+        """Return logits `[T, Q, N]` for embedded queries `[T, Q, D]`.
+
+        A head that looks at several queries at once, as in batch statistics,
+        takes an argument `mask`, too: `[T, Q]`, true for the queries that
+        count, or `None`.
+        """
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
-        embeddings = self.backbone(support_x, training=training)
-        labels = _as_labels(support_y, rank=1)
+        embeddings = self._embed(support_x, training)
+        labels = as_labels(support_y, rank=1)
         mask = None if support_mask is None else support_mask[None]
-        state = self._fit(embeddings[None], labels[None], mask)
+        state = self._fit(embeddings[None], labels[None], mask, training)
         return tf.nest.map_structure(lambda t: t[0], state)
 
     def predict_query(self, state, query_x, training=False):
-        embeddings = self.backbone(query_x, training=training)
+        embeddings = self._embed(query_x, training)
         states = tf.nest.map_structure(lambda t: t[None], state)
-        return self._apply(states, embeddings[None])[0]
+        return self._apply(states, embeddings[None], None, training)[0]
 
     def solve(self, episodes, training=False):
-        support_y = _as_labels(episodes["support_y"], rank=2)
+        support_y = as_labels(episodes["support_y"], rank=2)
         mask = episodes.get("support_mask")
-        support, query = self._embed(episodes, training)
-        return self._apply(self._fit(support, support_y, mask), query)
+        support, query = self._embed_all(episodes, training)
+        state = self._fit(support, support_y, mask, training)
+        return self._apply(state, query, episodes.get("query_mask"), training)
 
-    def _fit(self, embeddings, labels, mask):
+    def _fit(self, embeddings, labels, mask, training):
         """Fit heads, and note which classes have any support example."""
         ways = self._count_ways(labels)
-        return {
-            "head": self.fit_head(embeddings, labels, ways, mask),
-            "is_class": present_classes(labels, ways, mask),
-        }
+        head = _call_with(
+            self.fit_head, embeddings, labels, ways, mask, training=training
+        )
+        return {"head": head, "is_class": present_classes(labels, ways, mask)}
 
-    def _apply(self, state, embeddings):
+    def _apply(self, state, embeddings, mask, training):
         """Apply heads; a class without support has no chance."""
-        logits = self.apply_head(state["head"], embeddings)  # (T, Q, N)
+        logits = _call_with(
+            self.apply_head,
+            state["head"],
+            embeddings,
+            mask=mask,
+            training=training,
+        )  # (T, Q, N)
         return rule_out(logits, state["is_class"][:, None])
 
-    def _embed(self, episodes, training):
+    def _embed(self, x, training):
+        embeddings = self.backbone(x, training=training)
+        # Distances overflow in half precision.
+        return tf.cast(embeddings, self.variable_dtype)
+
+    def _embed_all(self, episodes, training):
         """Embed all examples of a meta-batch in one call."""
         support_x, query_x = episodes["support_x"], episodes["query_x"]
         both = tf.nest.map_structure(
@@ -102,11 +126,14 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
             ),
             both,
         )
-        with batch_statistics(None, _flat_mask(episodes)):
-            embeddings = self.backbone(flat, training=training)
+        mask = real_examples(episodes)
+        mask = None if mask is None else tf.reshape(mask, [-1])
+        with batch_statistics(None, mask):
+            flat = self._embed(flat, training)
         embeddings = tf.reshape(
-            embeddings, [shape[0], shape[1], embeddings.shape[-1]]
+            flat, tf.concat([shape[:2], tf.shape(flat)[1:]], axis=0)
         )
+        embeddings.set_shape([None, None, *flat.shape[1:]])
         support_size = tf.shape(tf.nest.flatten(support_x)[0])[1]
         return embeddings[:, :support_size], embeddings[:, support_size:]
 
@@ -132,8 +159,21 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         return cls(**config)
 
 
-def _flat_mask(episodes):
-    """Return which examples of a meta-batch are real, or `None` if all are."""
+def _call_with(method, *args, **options):
+    """Call a method with those options that it takes, as Keras does `call`."""
+    takes = inspect.signature(method).parameters
+    return method(*args, **{k: v for k, v in options.items() if k in takes})
+
+
+def real_examples(episodes):
+    """Return which examples of a meta-batch are real, or `None` if all are.
+
+    Args:
+        episodes: Dictionary of a meta-batch.
+
+    Returns:
+        `None`, or bool `[T, S + Q]`: support examples, then queries.
+    """
     masks = [episodes.get(f"{name}_mask") for name in ("support", "query")]
     if masks == [None, None]:
         return None
@@ -144,11 +184,16 @@ def _flat_mask(episodes):
         else tf.cast(mask, "bool")
         for x, mask in zip(examples, masks)
     ]
-    return tf.reshape(tf.concat(masks, axis=1), [-1])
+    return tf.concat(masks, axis=1)
 
 
-def _as_labels(labels, rank):
-    """Return integer labels without a last axis of one."""
+def as_labels(labels, rank):
+    """Return integer labels without a last axis of one.
+
+    Args:
+        labels: Labels, of any dtype.
+        rank: Number of axes without that last one.
+    """
     labels = tf.cast(labels, "int32")
     has_axis = labels.shape.rank == rank + 1 and labels.shape[-1] == 1
     return tf.squeeze(labels, axis=-1) if has_axis else labels

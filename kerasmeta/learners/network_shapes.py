@@ -31,7 +31,7 @@ def embedding_size(network):
             "embeddings; call it once on a batch to build it. "
             f"Received: network={network!r}"
         )
-    shape = getattr(network, "output_shape", None) or _traced_shape(network)
+    shape = output_shape(network)
     is_matrix = isinstance(shape, tuple) and len(shape) == 2
     if not is_matrix or not isinstance(shape[-1], int):
         raise ValueError(
@@ -42,7 +42,15 @@ def embedding_size(network):
     return shape[-1]
 
 
-def _traced_shape(network):
+def output_shape(network):
+    """Return the shape that a network returns, or a nest of such.
+
+    Args:
+        network: Built `keras.Model`: functional, `Sequential` or sub-classed.
+    """
+    shape = getattr(network, "output_shape", None)
+    if shape:
+        return shape
     inputs = _as_tensors(input_shapes(network))
     return tf.nest.map_structure(
         lambda t: tuple(t.shape), network.compute_output_spec(inputs)

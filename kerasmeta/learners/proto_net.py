@@ -2,9 +2,13 @@
 
 import keras
 
+from kerasmeta.layers.temperature import Temperature
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.ops import class_prototypes
+from kerasmeta.ops import cosine_similarities
 from kerasmeta.ops import squared_distances
+from kerasmeta.utils import check_choice
+from kerasmeta.utils import check_positive_number
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -15,7 +19,12 @@ class ProtoNet(EmbeddingLearner):
     with nothing to tune in the head. With `f` the backbone and `S_n` the
     support examples of class `n`,
 
-    `c_n = mean of f(x) over S_n`, `logits_n = -||f(query) - c_n||^2`
+    `c_n = mean of f(x) over S_n`,
+    `logits_n = -||f(query) - c_n||^2 / temperature`, or, with
+    `distance="cosine"`, `logits_n = cos(f(query), c_n) / temperature`
+
+    The paper's temperature is 1. Cosines need one of about 0.1, or a learned
+    one, to be more than a weak preference.
 
     Compile it with `SparseCategoricalCrossentropy(from_logits=True)`.
 
@@ -26,10 +35,14 @@ class ProtoNet(EmbeddingLearner):
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
         ways: Number of classes in an episode, or `None` to count them in the
             labels of each meta-batch.
+        distance: `"squared_euclidean"` or `"cosine"`.
+        temperature: Positive number, at the beginning if it is learned.
+        learn_temperature: Whether it is learned.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
-        ValueError: If the backbone is not a built model.
+        ValueError: If the backbone is not a built model or an argument is
+            unsuitable.
 
     Example:
 
@@ -47,8 +60,39 @@ class ProtoNet(EmbeddingLearner):
     ['accuracy', 'loss']
     """
 
+    def __init__(
+        self,
+        backbone,
+        ways=None,
+        distance="squared_euclidean",
+        temperature=1.0,
+        learn_temperature=False,
+        **kwargs,
+    ):
+        super().__init__(backbone, ways, **kwargs)
+        self.distance = check_choice(
+            "distance", distance, ("squared_euclidean", "cosine")
+        )
+        self.temperature = check_positive_number("temperature", temperature)
+        self.learn_temperature = learn_temperature
+        self.rescale = Temperature(
+            temperature, learn_temperature, dtype=self.variable_dtype
+        )
+
     def fit_head(self, embeddings, labels, ways, mask=None):
         return {"prototypes": class_prototypes(embeddings, labels, ways, mask)}
 
     def apply_head(self, state, embeddings):
-        return -squared_distances(embeddings, state["prototypes"])
+        if self.distance == "cosine":
+            scores = cosine_similarities(embeddings, state["prototypes"])
+        else:
+            scores = -squared_distances(embeddings, state["prototypes"])
+        return self.rescale(scores)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "distance": self.distance,
+            "temperature": self.temperature,
+            "learn_temperature": self.learn_temperature,
+        }

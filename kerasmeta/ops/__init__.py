@@ -1,8 +1,11 @@
 """Pure functions of tensors that learners share."""
 
 from kerasmeta.ops.batch_statistics import batch_statistics
+from kerasmeta.ops.class_covariances import class_covariances
 from kerasmeta.ops.conjugate_gradient import conjugate_gradient
 from kerasmeta.ops.exact_gradients import exact_gradients
+from kerasmeta.ops.cosine_similarities import cosine_similarities
+from kerasmeta.ops.exact_moments import exact_moments
 from kerasmeta.ops.fused_batch_norm import fused_batch_norm
 from kerasmeta.ops.hessian_vector_product import hessian_vector_product
 from kerasmeta.ops.map_tasks import is_sequential

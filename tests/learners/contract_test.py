@@ -10,6 +10,10 @@ CROSSENTROPY = {
     "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     "metrics": ["accuracy"],
 }
+RELATIONS = {
+    "loss": km.losses.RelationMeanSquaredError(),
+    "metrics": ["accuracy"],
+}
 REGRESSION = {"loss": "mse", "metrics": ["mse"]}
 SPEC = km.episodes.EpisodeSpec(ways=3, shots=2, queries=4)
 
@@ -48,6 +52,22 @@ def conv(num_outputs):
             keras.layers.Dense(num_outputs),
         ]
     )
+
+
+def flat(num_outputs):
+    """Where only the head is new: the base is checked with images."""
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(num_outputs),
+        ]
+    )
+
+
+def feature_maps():
+    network = conv(8)
+    return keras.Model(network.inputs, network.layers[-3].output)
 
 
 def maml(network, **kwargs):
@@ -189,6 +209,55 @@ ROWS = {
     "ProtoNet": dict(
         learner=lambda: km.learners.ProtoNet(conv(8)),
         episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
+    "MatchingNetworks": dict(
+        learner=lambda: km.learners.MatchingNetworks(flat(8)),
+        episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
+    "MatchingNetworks-context": dict(
+        learner=lambda: km.learners.MatchingNetworks(
+            flat(8), ways=3, full_context_embeddings=True, read_steps=2
+        ),
+        episodes=varied,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+        ignores_support_order=False,
+    ),
+    "RelationNetwork": dict(
+        learner=lambda: km.learners.RelationNetwork(
+            feature_maps(), ways=3, filters=4
+        ),
+        episodes=varied,
+        compile=RELATIONS,
+        permutes_classes=True,
+    ),
+    "SiameseNetwork": dict(
+        learner=lambda: km.learners.SiameseNetwork(flat(8), ways=3),
+        episodes=varied,
+        compile={**RELATIONS, "loss": km.losses.RelationBinaryCrossentropy()},
+        permutes_classes=True,
+    ),
+    "FEAT": dict(
+        learner=lambda: km.learners.FEAT(
+            flat(8), ways=3, temperature=1.0, dropout=0.0, attention_dropout=0.0
+        ),
+        episodes=varied,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
+    "MahalanobisNet": dict(
+        learner=lambda: km.learners.MahalanobisNet(flat(8), ways=3),
+        episodes=varied,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
+    "GaussianPrototypes": dict(
+        learner=lambda: km.learners.GaussianPrototypes(flat(9), ways=3),
+        episodes=varied,
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
