@@ -17,4 +17,5 @@ from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet
+from kerasmeta.learners.r2d2 import R2D2
 from kerasmeta.learners.reptile import Reptile

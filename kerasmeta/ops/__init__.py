@@ -11,4 +11,5 @@ from kerasmeta.ops.map_tasks import stack_tasks
 from kerasmeta.ops.map_tasks import task_at
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
+from kerasmeta.ops.ridge_regression import ridge_regression
 from kerasmeta.ops.safe_sqrt import safe_sqrt

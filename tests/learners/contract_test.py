@@ -188,6 +188,20 @@ ROWS = {
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
+    "R2D2-padded": dict(
+        learner=lambda: km.learners.R2D2(conv(8), ways=3),
+        episodes=varied,
+        compile=CROSSENTROPY,
+    ),
+    "R2D2": dict(
+        learner=lambda: km.learners.R2D2(conv(8)),
+        episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
+    "R2D2-regression": gradient_row(
+        lambda: km.learners.R2D2(dense(8), regression=True)
+    ),
 }
 
 
