@@ -9,6 +9,7 @@ from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
 from kerasmeta.learners.leo import LEO
+from kerasmeta.learners.lrd2 import LRD2
 from kerasmeta.learners.lstm_meta_learner import LSTMMetaLearner
 from kerasmeta.learners.maml import MAML
 from kerasmeta.learners.maml_plus_plus import MAMLPlusPlus

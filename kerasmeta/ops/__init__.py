@@ -5,6 +5,7 @@ from kerasmeta.ops.conjugate_gradient import conjugate_gradient
 from kerasmeta.ops.exact_moments import exact_moments
 from kerasmeta.ops.fused_batch_norm import fused_batch_norm
 from kerasmeta.ops.hessian_vector_product import hessian_vector_product
+from kerasmeta.ops.logistic_regression import logistic_regression
 from kerasmeta.ops.map_tasks import is_sequential
 from kerasmeta.ops.map_tasks import map_tasks
 from kerasmeta.ops.map_tasks import stack_tasks

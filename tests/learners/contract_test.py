@@ -192,10 +192,11 @@ ROWS = {
         learner=lambda: km.learners.R2D2(conv(8), ways=3),
         episodes=varied,
         compile=CROSSENTROPY,
+        permutes_classes=True,
     ),
-    "R2D2": dict(
-        learner=lambda: km.learners.R2D2(conv(8)),
-        episodes=images,
+    "LRD2-padded": dict(
+        learner=lambda: km.learners.LRD2(conv(8), ways=3),
+        episodes=varied,
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),

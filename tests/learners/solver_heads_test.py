@@ -12,6 +12,7 @@ SPEC = km.episodes.EpisodeSpec(ways=3, shots=2, queries=4)
 VARIED = km.episodes.EpisodeSpec((2, 4), (1, 3), (1, 4), unbalanced=True)
 LEARNERS = {
     "R2D2": km.learners.R2D2,
+    "LRD2": km.learners.LRD2,
 }
 
 
@@ -157,11 +158,10 @@ def test_half_precision_does_not_overflow(head, policy):
         assert np.isfinite(tensor).all()
 
 
-@pytest.mark.parametrize("width", [3, 8])
-@pytest.mark.parametrize("spec", [SPEC, VARIED])
+@pytest.mark.parametrize("width, spec", [(3, VARIED), (8, SPEC)])
 def test_meta_gradient_is_exact(head, width, spec):
     learner = compiled(head, width)
     error = km.testing.verify_meta_gradient(
-        learner, *first_batch(spec), directions=2
+        learner, *first_batch(spec), directions=1
     )
     assert error < 1e-5
