@@ -15,6 +15,7 @@ from kerasmeta.learners.maml import MAML
 from kerasmeta.learners.maml_plus_plus import MAMLPlusPlus
 from kerasmeta.learners.meta_curvature import MetaCurvature
 from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.learners.meta_opt_net import MetaOptNet
 from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet

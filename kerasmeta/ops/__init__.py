@@ -10,6 +10,7 @@ from kerasmeta.ops.map_tasks import is_sequential
 from kerasmeta.ops.map_tasks import map_tasks
 from kerasmeta.ops.map_tasks import stack_tasks
 from kerasmeta.ops.map_tasks import task_at
+from kerasmeta.ops.multiclass_svm import multiclass_svm
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
 from kerasmeta.ops.ridge_regression import ridge_regression

@@ -188,6 +188,12 @@ ROWS = {
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
+    "MetaOptNet-padded": dict(
+        learner=lambda: km.learners.MetaOptNet(conv(8), ways=3),
+        episodes=varied,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
     "R2D2-padded": dict(
         learner=lambda: km.learners.R2D2(conv(8), ways=3),
         episodes=varied,

@@ -13,6 +13,7 @@ VARIED = km.episodes.EpisodeSpec((2, 4), (1, 3), (1, 4), unbalanced=True)
 LEARNERS = {
     "R2D2": km.learners.R2D2,
     "LRD2": km.learners.LRD2,
+    "MetaOptNet": km.learners.MetaOptNet,
 }
 
 
