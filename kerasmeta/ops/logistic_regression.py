@@ -39,20 +39,18 @@ def logistic_regression(x, targets, penalty, steps, mask=None):
     >>> w.numpy().round(3)
     array([[ 0.675, -0.675]], dtype=float32)
     """
-    x = zero_padding(x, mask)
-    ones = tf.ones_like(x[..., :1])
-    counts = zero_padding(ones, mask)[..., 0]  # (..., S)
+    x, targets = zero_padding(x, mask), zero_padding(targets, mask)
 
     def dual():
-        return _solve_dual(x, targets, penalty, steps, counts)
+        return _solve_dual(x, targets, penalty, steps)
 
     def primal():
-        return _solve_primal(x, targets, penalty, steps, counts)
+        return _solve_primal(x, targets, penalty, steps)
 
     return smaller_system(x, dual, primal)
 
 
-def _solve_dual(x, targets, penalty, steps, counts):
+def _solve_dual(x, targets, penalty, steps):
     """Newton's method on the multipliers, without a division by curvatures.
 
     `(diag(s) X X^T + penalty I) a = s * log_odds + y - p` has a solution where
@@ -61,18 +59,18 @@ def _solve_dual(x, targets, penalty, steps, counts):
     gram = tf.matmul(x, x, transpose_b=True)  # (..., S, S)
     a = tf.zeros_like(targets)
     for _ in range(steps):
-        slopes, moments = _weigh(tf.matmul(gram, a), targets, counts)
+        slopes, moments = _weigh(tf.matmul(gram, a), targets)
         slopes = tf.linalg.matrix_transpose(slopes)  # (..., N, S)
         matrix = slopes[..., None] * gram[..., None, :, :]
         a = _solve_each(matrix, moments, penalty)
     return tf.matmul(x, a, transpose_a=True)
 
 
-def _solve_primal(x, targets, penalty, steps, counts):
+def _solve_primal(x, targets, penalty, steps):
     """Newton's method on the weights."""
     log_odds = tf.zeros_like(targets)
     for _ in range(steps):
-        slopes, moments = _weigh(log_odds, targets, counts)
+        slopes, moments = _weigh(log_odds, targets)
         weighted = slopes[..., None] * x[..., None, :]  # (..., S, N, D)
         matrix = tf.einsum("...snd,...se->...nde", weighted, x)
         moments = tf.matmul(x, moments, transpose_a=True)
@@ -81,12 +79,11 @@ def _solve_primal(x, targets, penalty, steps, counts):
     return weights
 
 
-def _weigh(log_odds, targets, counts):
+def _weigh(log_odds, targets):
     """Return curvatures `s` and `s * log_odds + y - p`, `[..., S, N]`."""
     probabilities = tf.sigmoid(log_odds)
-    slopes = probabilities * (1.0 - probabilities) * counts[..., None]
-    errors = (targets - probabilities) * counts[..., None]
-    return slopes, slopes * log_odds + errors
+    slopes = probabilities * (1.0 - probabilities)
+    return slopes, slopes * log_odds + targets - probabilities
 
 
 def _solve_each(matrix, right, penalty):

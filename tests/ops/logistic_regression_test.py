@@ -65,27 +65,22 @@ def test_single_precision_where_probabilities_saturate(shape):
 def test_padding_does_not_matter(shape):
     x, targets = problem(*shape)
     expected = logistic_regression(x, targets, 0.3, steps=4)
-    noise = np.full((2, 6, shape[1]), np.nan)
-    classes = np.eye(3)[[[0, 1, 2] * 2] * 2]
     mask = np.arange(shape[0] + 6)[None] < [[shape[0]]] * 2
-    weights = logistic_regression(
-        np.concatenate([x, noise], axis=1),
-        np.concatenate([targets, classes], axis=1),
-        0.3,
-        steps=4,
-        mask=mask,
-    )
+    padded = [
+        np.concatenate([a, np.full((2, 6, a.shape[-1]), np.nan)], axis=1)
+        for a in (x, targets)
+    ]
+    weights = logistic_regression(*padded, 0.3, steps=4, mask=mask)
     np.testing.assert_allclose(weights, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("steps", [2, 8])
-def test_gradients_are_finite_differences(shape, steps):
+def test_gradients_are_finite_differences(shape):
     x, targets = problem(*shape, tasks=1, outputs=2)
     mask = np.arange(shape[0])[None] > 0
 
     def solve(x, log):
-        return logistic_regression(x, targets, tf.exp(log), steps, mask)
+        return logistic_regression(x, targets, tf.exp(log), 3, mask)
 
     analytic, numeric = tf.test.compute_gradient(
         tf.function(solve), [tf.constant(x), tf.constant(-0.5, "float64")]
