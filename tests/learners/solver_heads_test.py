@@ -141,7 +141,13 @@ def test_unknown_sizes(head):
     )
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "mixed_float16",
+        pytest.param("mixed_bfloat16", marks=pytest.mark.slow),
+    ],
+)
 def test_half_precision_does_not_overflow(head, policy):
     """Norms of embeddings whose squares are beyond half precision."""
     scaled = keras.layers.Rescaling(500.0, dtype=policy)
@@ -159,6 +165,7 @@ def test_half_precision_does_not_overflow(head, policy):
         assert np.isfinite(tensor).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width, spec", [(3, VARIED), (8, SPEC)])
 def test_meta_gradient_is_exact(head, width, spec):
     learner = compiled(head, width)
