@@ -11,6 +11,7 @@ from kerasmeta.learners.gaussian_prototypes import GaussianPrototypes
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
 from kerasmeta.learners.leo import LEO
+from kerasmeta.learners.lrd2 import LRD2
 from kerasmeta.learners.lstm_meta_learner import LSTMMetaLearner
 from kerasmeta.learners.mahalanobis_net import MahalanobisNet
 from kerasmeta.learners.maml import MAML
@@ -18,9 +19,11 @@ from kerasmeta.learners.maml_plus_plus import MAMLPlusPlus
 from kerasmeta.learners.matching_networks import MatchingNetworks
 from kerasmeta.learners.meta_curvature import MetaCurvature
 from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.learners.meta_opt_net import MetaOptNet
 from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet
 from kerasmeta.learners.relation_network import RelationNetwork
+from kerasmeta.learners.r2d2 import R2D2
 from kerasmeta.learners.reptile import Reptile
 from kerasmeta.learners.siamese_network import SiameseNetwork

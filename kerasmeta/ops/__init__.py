@@ -8,10 +8,13 @@ from kerasmeta.ops.cosine_similarities import cosine_similarities
 from kerasmeta.ops.exact_moments import exact_moments
 from kerasmeta.ops.fused_batch_norm import fused_batch_norm
 from kerasmeta.ops.hessian_vector_product import hessian_vector_product
+from kerasmeta.ops.logistic_regression import logistic_regression
 from kerasmeta.ops.map_tasks import is_sequential
 from kerasmeta.ops.map_tasks import map_tasks
 from kerasmeta.ops.map_tasks import stack_tasks
 from kerasmeta.ops.map_tasks import task_at
+from kerasmeta.ops.multiclass_svm import multiclass_svm
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
+from kerasmeta.ops.ridge_regression import ridge_regression
 from kerasmeta.ops.safe_sqrt import safe_sqrt

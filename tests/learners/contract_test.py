@@ -245,21 +245,30 @@ ROWS = {
         learner=lambda: km.learners.FEAT(
             flat(8), ways=3, temperature=1.0, dropout=0.0, attention_dropout=0.0
         ),
+    "MetaOptNet-padded": dict(
+        learner=lambda: km.learners.MetaOptNet(conv(8), ways=3),
         episodes=varied,
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
     "MahalanobisNet": dict(
         learner=lambda: km.learners.MahalanobisNet(flat(8), ways=3),
+    "R2D2-padded": dict(
+        learner=lambda: km.learners.R2D2(conv(8), ways=3),
         episodes=varied,
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
     "GaussianPrototypes": dict(
         learner=lambda: km.learners.GaussianPrototypes(flat(9), ways=3),
+    "LRD2-padded": dict(
+        learner=lambda: km.learners.LRD2(conv(8), ways=3),
         episodes=varied,
         compile=CROSSENTROPY,
         permutes_classes=True,
+    ),
+    "R2D2-regression": gradient_row(
+        lambda: km.learners.R2D2(dense(8), regression=True)
     ),
 }
 

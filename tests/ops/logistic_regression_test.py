@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+
+from kerasmeta.ops.logistic_regression import logistic_regression
+
+# Fewer examples than features, and more.
+SHAPES = [(5, 8), (12, 3)]
+
+
+def problem(size, width, tasks=2, outputs=3):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(tasks, size, width))
+    labels = np.stack(
+        [generator.permutation(size) % outputs for _ in range(tasks)]
+    )
+    return x, np.eye(outputs)[labels]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("penalty", [0.1, 5.0])
+def test_weights_are_those_of_scikit_learn(shape, penalty):
+    x, targets = problem(*shape)
+    weights = logistic_regression(x, targets, penalty, steps=15)
+    for task, output in np.ndindex(2, 3):
+        model = LogisticRegression(
+            C=1 / penalty, fit_intercept=False, tol=1e-10, max_iter=10_000
+        )
+        model.fit(x[task], targets[task, :, output])
+        np.testing.assert_allclose(
+            weights[task, :, output], model.coef_[0], rtol=1e-5, atol=1e-7
+        )
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_steps_are_newtons(shape):
+    """Each step of the derivation, for weights and without padding."""
+    x, targets = problem(*shape)
+    for steps in (1, 2, 3):
+        weights = logistic_regression(x, targets, 0.5, steps)
+        for task, output in np.ndindex(2, 3):
+            w, features = np.zeros(shape[1]), x[task]
+            for _ in range(steps):
+                p = 1 / (1 + np.exp(-features @ w))
+                gradient = features.T @ (p - targets[task, :, output]) + 0.5 * w
+                hessian = (features.T * p * (1 - p)) @ features
+                hessian += 0.5 * np.eye(shape[1])
+                w -= np.linalg.solve(hessian, gradient)
+            np.testing.assert_allclose(weights[task, :, output], w, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_single_precision_where_probabilities_saturate(shape):
+    x, targets = problem(*shape)
+    x = 30 * x
+    expected = logistic_regression(x, targets, 1.0, steps=15)
+    weights = logistic_regression(
+        x.astype("float32"), targets.astype("float32"), 1.0, steps=15
+    )
+    np.testing.assert_allclose(weights, expected, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_padding_does_not_matter(shape):
+    x, targets = problem(*shape)
+    expected = logistic_regression(x, targets, 0.3, steps=4)
+    mask = np.arange(shape[0] + 6)[None] < [[shape[0]]] * 2
+    padded = [
+        np.concatenate([a, np.full((2, 6, a.shape[-1]), np.nan)], axis=1)
+        for a in (x, targets)
+    ]
+    weights = logistic_regression(*padded, 0.3, steps=4, mask=mask)
+    np.testing.assert_allclose(weights, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_are_finite_differences(shape):
+    x, targets = problem(*shape, tasks=1, outputs=2)
+    mask = np.arange(shape[0])[None] > 0
+
+    def solve(x, log):
+        return logistic_regression(x, targets, tf.exp(log), 3, mask)
+
+    analytic, numeric = tf.test.compute_gradient(
+        tf.function(solve), [tf.constant(x), tf.constant(-0.5, "float64")]
+    )
+    for ours, expected in zip(analytic, numeric):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_unknown_sizes(shape):
+    signature = [tf.TensorSpec([None, None, None], "float64")] * 2
+    solved = tf.function(
+        lambda x, y: logistic_regression(x, y, 0.3, steps=2),
+        input_signature=signature,
+    )
+    x, targets = problem(*shape)
+    np.testing.assert_allclose(
+        solved(x, targets),
+        logistic_regression(x, targets, 0.3, steps=2),
+        rtol=1e-9,
+    )
