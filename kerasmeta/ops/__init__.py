@@ -2,6 +2,7 @@
 
 from kerasmeta.ops.batch_statistics import batch_statistics
 from kerasmeta.ops.conjugate_gradient import conjugate_gradient
+from kerasmeta.ops.descend import descend
 from kerasmeta.ops.exact_moments import exact_moments
 from kerasmeta.ops.fused_batch_norm import fused_batch_norm
 from kerasmeta.ops.hessian_vector_product import hessian_vector_product
@@ -11,4 +12,5 @@ from kerasmeta.ops.map_tasks import stack_tasks
 from kerasmeta.ops.map_tasks import task_at
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
+from kerasmeta.ops.repeat import repeat
 from kerasmeta.ops.safe_sqrt import safe_sqrt

@@ -69,6 +69,25 @@ def with_context():
     return keras.Model([x, context], keras.layers.Dense(1)(hidden))
 
 
+def flat():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8, "softplus"),
+        ]
+    )
+
+
+def head_row(build):
+    return dict(
+        learner=lambda: build(flat(), ways=3),
+        episodes=varied,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    )
+
+
 def gradient_row(build, **kwargs):
     return dict(learner=build, episodes=sinusoid, compile=REGRESSION, **kwargs)
 
@@ -81,6 +100,10 @@ ROWS = {
         episodes=images,
         compile=CROSSENTROPY,
     ),
+    "SimpleShot": head_row(km.learners.SimpleShot),
+    "NearestNeighbour": head_row(km.learners.NearestNeighbour),
+    "Baseline": head_row(km.learners.Baseline),
+    "BaselinePlusPlus": head_row(km.learners.BaselinePlusPlus),
     "BOIL": gradient_row(
         lambda: km.learners.BOIL(dense(), inner_learning_rate=0.05)
     ),
