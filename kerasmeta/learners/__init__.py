@@ -5,12 +5,14 @@ from kerasmeta.learners.alfa import ALFA
 from kerasmeta.learners.anil import ANIL
 from kerasmeta.learners.baseline import Baseline
 from kerasmeta.learners.baseline_plus_plus import BaselinePlusPlus
+from kerasmeta.learners.bd_cspn import BDCSPN
 from kerasmeta.learners.boil import BOIL
 from kerasmeta.learners.cavia import CAVIA
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
+from kerasmeta.learners.laplacian_shot import LaplacianShot
 from kerasmeta.learners.leo import LEO
 from kerasmeta.learners.lstm_meta_learner import LSTMMetaLearner
 from kerasmeta.learners.maml import MAML
@@ -21,5 +23,9 @@ from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.nearest_neighbour import NearestNeighbour
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet
+from kerasmeta.learners.pt_map import PTMAP
 from kerasmeta.learners.reptile import Reptile
 from kerasmeta.learners.simple_shot import SimpleShot
+from kerasmeta.learners.soft_k_means import SoftKMeans
+from kerasmeta.learners.tim import TIM
+from kerasmeta.learners.transductive_learner import TransductiveLearner

@@ -14,3 +14,4 @@ from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
 from kerasmeta.ops.repeat import repeat
 from kerasmeta.ops.safe_sqrt import safe_sqrt
+from kerasmeta.ops.sinkhorn import sinkhorn

@@ -79,9 +79,9 @@ def flat():
     )
 
 
-def head_row(build):
+def head_row(build, **kwargs):
     return dict(
-        learner=lambda: build(flat(), ways=3),
+        learner=lambda: build(flat(), ways=3, **kwargs),
         episodes=varied,
         compile=CROSSENTROPY,
         permutes_classes=True,
@@ -104,6 +104,11 @@ ROWS = {
     "NearestNeighbour": head_row(km.learners.NearestNeighbour),
     "Baseline": head_row(km.learners.Baseline),
     "BaselinePlusPlus": head_row(km.learners.BaselinePlusPlus),
+    "SoftKMeans": head_row(km.learners.SoftKMeans, distractors=True),
+    "BDCSPN": head_row(km.learners.BDCSPN),
+    "LaplacianShot": head_row(km.learners.LaplacianShot),
+    "TIM": head_row(km.learners.TIM, steps=20),
+    "PTMAP": head_row(km.learners.PTMAP, steps=3),
     "BOIL": gradient_row(
         lambda: km.learners.BOIL(dense(), inner_learning_rate=0.05)
     ),
