@@ -25,10 +25,10 @@ class LaplacianShot(TransductiveLearner):
 
     `y_q <- softmax over n of (-||z_q - c_n||^2 + weight * sum of w_qp y_pn)`
 
-    Each step lowers a bound of the paper's objective. The logits are those of
-    the last step. Prototypes are the class means: the authors' optional
-    rectification is left out. Their code counts a query among its own nearest
-    neighbours; here `neighbours` are others.
+    which are the paper's bound updates. The logits are those of the last step.
+    Prototypes are the class means: the authors' optional rectification is left
+    out. Their code counts a query among its own nearest neighbours; here
+    `neighbours` are others.
 
     Reference: Ziko, Dolz, Granger and Ben Ayed, 2020, "Laplacian Regularized
     Few-Shot Learning", arXiv:2006.15486.

@@ -10,6 +10,8 @@ from kerasmeta.ops.map_tasks import is_sequential
 from kerasmeta.ops.map_tasks import map_tasks
 from kerasmeta.ops.map_tasks import stack_tasks
 from kerasmeta.ops.map_tasks import task_at
+from kerasmeta.ops.open_set import auroc
+from kerasmeta.ops.open_set import open_set_scores
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
 from kerasmeta.ops.repeat import repeat
