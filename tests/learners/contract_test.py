@@ -82,7 +82,7 @@ def flat():
 def head_row(build, **kwargs):
     return dict(
         learner=lambda: build(flat(), ways=3, **kwargs),
-        episodes=varied,
+        episodes=images,
         compile=CROSSENTROPY,
         permutes_classes=True,
     )
@@ -102,13 +102,13 @@ ROWS = {
     ),
     "SimpleShot": head_row(km.learners.SimpleShot),
     "NearestNeighbour": head_row(km.learners.NearestNeighbour),
-    "Baseline": head_row(km.learners.Baseline),
-    "BaselinePlusPlus": head_row(km.learners.BaselinePlusPlus),
+    "Baseline": head_row(km.learners.Baseline, steps=5),
+    "BaselinePlusPlus": head_row(km.learners.BaselinePlusPlus, steps=5),
     "SoftKMeans": head_row(km.learners.SoftKMeans, distractors=True),
     "BDCSPN": head_row(km.learners.BDCSPN),
     "LaplacianShot": head_row(km.learners.LaplacianShot),
-    "TIM": head_row(km.learners.TIM, steps=20),
-    "PTMAP": head_row(km.learners.PTMAP, steps=3),
+    "TIM": head_row(km.learners.TIM, steps=3),
+    "PTMAP": head_row(km.learners.PTMAP, steps=2),
     "BOIL": gradient_row(
         lambda: km.learners.BOIL(dense(), inner_learning_rate=0.05)
     ),

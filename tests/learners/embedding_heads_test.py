@@ -125,7 +125,16 @@ def test_features_in_half_precision_do_not_overflow(name):
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # The loops of these take long to trace.
+        pytest.param(name, marks=pytest.mark.slow)
+        if name in ("TIM", "PTMAP")
+        else name
+        for name in HEADS
+    ],
+)
 def test_gradients_are_exact(name):
     """Also where there is padding, and a task has not all classes."""
     learner = compiled(name, dense())
