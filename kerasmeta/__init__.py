@@ -16,6 +16,7 @@ if _keras.backend.backend() != "tensorflow":
 
 from kerasmeta import backbones
 from kerasmeta import episodes
+from kerasmeta import evaluation
 from kerasmeta import inner_optimizers
 from kerasmeta import layers
 from kerasmeta import learners

@@ -1,9 +1,11 @@
 """Layers that networks of several learners and kinds of data share."""
 
 from kerasmeta.layers.attention_lstm import AttentionLSTM
+from kerasmeta.layers.drop_block import DropBlock
 from kerasmeta.layers.film import FiLM
 from kerasmeta.layers.impute import Impute
 from kerasmeta.layers.log_mel import LogMel
+from kerasmeta.layers.masked_mean import MaskedMean
 from kerasmeta.layers.one_hot_strings import OneHotStrings
 from kerasmeta.layers.relation_module import RelationModule
 from kerasmeta.layers.set_attention import SetAttention

@@ -5,6 +5,7 @@ from kerasmeta.ops.class_covariances import class_covariances
 from kerasmeta.ops.conjugate_gradient import conjugate_gradient
 from kerasmeta.ops.exact_gradients import exact_gradients
 from kerasmeta.ops.cosine_similarities import cosine_similarities
+from kerasmeta.ops.descend import descend
 from kerasmeta.ops.exact_moments import exact_moments
 from kerasmeta.ops.fused_batch_norm import fused_batch_norm
 from kerasmeta.ops.hessian_vector_product import hessian_vector_product
@@ -17,4 +18,10 @@ from kerasmeta.ops.multiclass_svm import multiclass_svm
 from kerasmeta.ops.prototypes import class_prototypes
 from kerasmeta.ops.prototypes import squared_distances
 from kerasmeta.ops.ridge_regression import ridge_regression
+from kerasmeta.ops.open_set import auroc
+from kerasmeta.ops.open_set import open_set_scores
+from kerasmeta.ops.prototypes import class_prototypes
+from kerasmeta.ops.prototypes import squared_distances
+from kerasmeta.ops.repeat import repeat
 from kerasmeta.ops.safe_sqrt import safe_sqrt
+from kerasmeta.ops.sinkhorn import sinkhorn

@@ -89,6 +89,25 @@ def with_context():
     return keras.Model([x, context], keras.layers.Dense(1)(hidden))
 
 
+def flat():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8, "softplus"),
+        ]
+    )
+
+
+def head_row(build, **kwargs):
+    return dict(
+        learner=lambda: build(flat(), ways=3, **kwargs),
+        episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    )
+
+
 def gradient_row(build, **kwargs):
     return dict(learner=build, episodes=sinusoid, compile=REGRESSION, **kwargs)
 
@@ -101,6 +120,15 @@ ROWS = {
         episodes=images,
         compile=CROSSENTROPY,
     ),
+    "SimpleShot": head_row(km.learners.SimpleShot),
+    "NearestNeighbour": head_row(km.learners.NearestNeighbour),
+    "Baseline": head_row(km.learners.Baseline, steps=5),
+    "BaselinePlusPlus": head_row(km.learners.BaselinePlusPlus, steps=5),
+    "SoftKMeans": head_row(km.learners.SoftKMeans, distractors=True),
+    "BDCSPN": head_row(km.learners.BDCSPN),
+    "LaplacianShot": head_row(km.learners.LaplacianShot),
+    "TIM": head_row(km.learners.TIM, steps=3),
+    "PTMAP": head_row(km.learners.PTMAP, steps=2),
     "BOIL": gradient_row(
         lambda: km.learners.BOIL(dense(), inner_learning_rate=0.05)
     ),

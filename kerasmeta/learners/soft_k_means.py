@@ -1,0 +1,98 @@
+"""Prototypes refined by the queries: soft k-means."""
+
+import keras
+import tensorflow as tf
+
+from kerasmeta.learners.transductive_learner import TransductiveLearner
+from kerasmeta.ops import repeat
+from kerasmeta.ops import squared_distances
+from kerasmeta.ops.absent_classes import rule_out
+from kerasmeta.ops.soft_members import class_mask
+from kerasmeta.ops.soft_members import member_means
+from kerasmeta.utils import check_positive_int
+
+
+@keras.saving.register_keras_serializable(package="kerasmeta")
+class SoftKMeans(TransductiveLearner):
+    """Prototypical networks, refined by soft k-means. Transductive.
+
+    Use it to let unlabelled examples help; here these are the queries of a
+    task. With prototypes `c_n`, the means of the embedded support examples, and
+    `f(q)` an embedded query, each step weighs
+
+    `z_qn = softmax over n of -||f(q) - c_n||^2`,
+
+    `c_n = (sum of f(x) over S_n + sum of z_qn f(q)) / (|S_n| + sum of z_qn)`
+
+    and the logits are `-||f(q) - c_n||^2` in the end. With `distractors=True`
+    there is one more cluster, at zero, which takes queries of none of the
+    classes. Its spread `r` is learned by `fit`, and it competes with
+
+    `-||f(q)||^2 / r^2 - log r`
+
+    Reference: Ren et al., 2018, "Meta-Learning for Semi-Supervised Few-Shot
+    Classification", arXiv:1803.00676.
+
+    Args:
+        backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
+        ways: Number of classes in an episode, or `None` to count them in the
+            labels of each meta-batch.
+        steps: Number of refinements; the paper's is 1.
+        distractors: Whether there is a cluster for none of the classes.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
+
+    Raises:
+        ValueError: If the backbone is not a built model, or `steps` is not a
+            positive integer.
+
+    Example:
+
+    >>> inputs = keras.Input((4,))
+    >>> learner = km.learners.SoftKMeans(keras.Model(inputs, inputs))
+    >>> x = np.random.default_rng(0).normal(size=(6, 4))
+    >>> state = learner.adapt(x, np.array([0, 1, 2, 0, 1, 2]))
+    >>> learner.predict_query(state, x[:2]).shape
+    TensorShape([2, 3])
+    """
+
+    def __init__(
+        self, backbone, ways=None, steps=1, distractors=False, **kwargs
+    ):
+        super().__init__(backbone, ways, **kwargs)
+        self.steps = check_positive_int("steps", steps)
+        self.distractors = bool(distractors)
+        if self.distractors:
+            self.log_spread = self.add_weight(
+                shape=(), initializer="zeros", name="log_spread"
+            )
+
+    def classify(self, support, members, query, is_query):
+        is_class = class_mask(members)
+        examples = tf.concat([support, query], axis=1)
+
+        def refine(prototypes):
+            shares = self._assign(query, prototypes, is_class) * is_query
+            return member_means(tf.concat([members, shares], 1), examples)
+
+        prototypes = member_means(members, support)
+        prototypes = repeat(refine, self.steps, prototypes)
+        return -squared_distances(query, prototypes)
+
+    def _assign(self, query, prototypes, is_class):
+        """Return to which share a query belongs to each class, `[T, Q, N]`."""
+        logits = -squared_distances(query, prototypes)
+        logits = rule_out(logits, is_class > 0)
+        if self.distractors:
+            norms = tf.reduce_sum(tf.square(query), axis=-1, keepdims=True)
+            log_spread = tf.convert_to_tensor(self.log_spread)
+            none = -norms * tf.exp(-2 * log_spread) - log_spread
+            logits = tf.concat([logits, none], axis=-1)
+        shares = tf.nn.softmax(logits)[..., : tf.shape(is_class)[-1]]
+        return shares * is_class
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "steps": self.steps,
+            "distractors": self.distractors,
+        }

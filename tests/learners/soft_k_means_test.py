@@ -1,0 +1,66 @@
+import keras
+import numpy as np
+import pytest
+
+import kerasmeta as km
+
+GENERATOR = np.random.default_rng(0)
+SUPPORT = GENERATOR.normal(size=(6, 3))
+QUERY = GENERATOR.normal(size=(7, 3))
+LABELS = np.array([0, 1, 2, 0, 1, 0])
+
+
+def logits_of(log_spread=None, **kwargs):
+    inputs = keras.Input((3,))
+    learner = km.learners.SoftKMeans(keras.Model(inputs, inputs), **kwargs)
+    if log_spread is not None:
+        learner.log_spread.assign(log_spread)
+    return learner.predict_query(learner.adapt(SUPPORT, LABELS), QUERY)
+
+
+def distances(a, b):
+    return ((a[:, None] - b) ** 2).sum(axis=-1)
+
+
+def reference(steps, spread=None):
+    """The formulas of the paper, section 3.1, one example at a time."""
+    prototypes = np.stack([SUPPORT[LABELS == n].mean(0) for n in range(3)])
+    for _ in range(steps):
+        sums = np.stack([SUPPORT[LABELS == n].sum(0) for n in range(3)])
+        counts = np.bincount(LABELS).astype("float64")
+        for x in QUERY:
+            powers = np.exp(-((x - prototypes) ** 2).sum(axis=1))
+            total = powers.sum()
+            if spread is not None:
+                total += np.exp(-(x**2).sum() / spread**2 - np.log(spread))
+            sums += (powers / total)[:, None] * x
+            counts += powers / total
+        prototypes = sums / counts[:, None]
+    return -distances(QUERY, prototypes)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_formula(steps):
+    np.testing.assert_allclose(
+        logits_of(steps=steps), reference(steps), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_distractors():
+    received = logits_of(log_spread=np.log(2.5), distractors=True)
+    np.testing.assert_allclose(
+        received, reference(1, spread=2.5), rtol=1e-4, atol=1e-5
+    )
+    assert np.abs(received - logits_of()).max() > 0.01
+
+
+def test_the_spread_is_trained_and_saved(tmp_path):
+    inputs = keras.Input((3,))
+    learner = km.learners.SoftKMeans(
+        keras.Model(inputs, inputs), distractors=True
+    )
+    assert [v.name for v in learner.trainable_variables] == ["log_spread"]
+    learner.log_spread.assign(0.7)
+    learner.save(tmp_path / "learner.keras")
+    loaded = keras.models.load_model(tmp_path / "learner.keras")
+    assert float(loaded.log_spread) == pytest.approx(0.7)

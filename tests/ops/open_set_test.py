@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+import scipy.special
+import tensorflow as tf
+from sklearn.metrics import roc_auc_score
+
+import kerasmeta as km
+
+GENERATOR = np.random.default_rng(0)
+
+
+def test_scores():
+    logits = GENERATOR.normal(size=(3, 5, 4))
+    shares = scipy.special.softmax(logits, axis=-1)
+    expected = {
+        "max_probability": -shares.max(axis=-1),
+        "max_logit": -logits.max(axis=-1),
+        "energy": -scipy.special.logsumexp(logits, axis=-1),
+        "entropy": scipy.special.entr(shares).sum(axis=-1),
+    }
+    for score, values in expected.items():
+        received = km.ops.open_set_scores(logits, score)
+        np.testing.assert_allclose(received, values, rtol=1e-10)
+
+
+def test_an_unknown_score():
+    with pytest.raises(ValueError, match="score='margin'"):
+        km.ops.open_set_scores(tf.zeros([2, 3]), "margin")
+
+
+def test_auroc_is_that_of_scikit_learn():
+    scores = GENERATOR.integers(0, 6, size=(4, 20)) / 4  # With ties.
+    is_positive = GENERATOR.uniform(size=(4, 20)) < 0.4
+    weights = GENERATOR.integers(0, 3, size=(4, 20)).astype("float64")
+    received = km.ops.auroc(tf.constant(scores), is_positive, weights)
+    for i in range(4):
+        expected = roc_auc_score(
+            is_positive[i], scores[i], sample_weight=weights[i]
+        )
+        assert float(received[i]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_auroc_of_one_kind_is_unknown():
+    area = km.ops.auroc(tf.zeros([3]), [True] * 3, tf.ones([3]))
+    assert np.isnan(area)
