@@ -10,8 +10,8 @@ from kerasmeta.learners.boil import BOIL
 from kerasmeta.learners.cavia import CAVIA
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.feat import FEAT
-from kerasmeta.learners.gaussian_prototypes import GaussianPrototypes
 from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
+from kerasmeta.learners.gaussian_prototypes import GaussianPrototypes
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
 from kerasmeta.learners.laplacian_shot import LaplacianShot
@@ -29,12 +29,11 @@ from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.nearest_neighbour import NearestNeighbour
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet
-from kerasmeta.learners.relation_network import RelationNetwork
+from kerasmeta.learners.pt_map import PTMAP
 from kerasmeta.learners.r2d2 import R2D2
+from kerasmeta.learners.relation_network import RelationNetwork
 from kerasmeta.learners.reptile import Reptile
 from kerasmeta.learners.siamese_network import SiameseNetwork
-from kerasmeta.learners.pt_map import PTMAP
-from kerasmeta.learners.reptile import Reptile
 from kerasmeta.learners.simple_shot import SimpleShot
 from kerasmeta.learners.soft_k_means import SoftKMeans
 from kerasmeta.learners.tim import TIM

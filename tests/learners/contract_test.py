@@ -15,6 +15,7 @@ RELATIONS = {
     "metrics": ["accuracy"],
 }
 REGRESSION = {"loss": "mse", "metrics": ["mse"]}
+TRANSDUCTIVE = km.learners.TransductiveLearner
 SPEC = km.episodes.EpisodeSpec(ways=3, shots=2, queries=4)
 
 
@@ -54,22 +55,6 @@ def conv(num_outputs):
     )
 
 
-def flat(num_outputs):
-    """Where only the head is new: the base is checked with images."""
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Flatten(),
-            keras.layers.Dense(num_outputs),
-        ]
-    )
-
-
-def feature_maps():
-    network = conv(8)
-    return keras.Model(network.inputs, network.layers[-3].output)
-
-
 def maml(network, **kwargs):
     return km.learners.MAML(
         network, inner_learning_rate=0.05, inner_steps=2, **kwargs
@@ -89,21 +74,27 @@ def with_context():
     return keras.Model([x, context], keras.layers.Dense(1)(hidden))
 
 
-def flat():
+def flat(num_outputs=8):
+    """Where only the head is new: the base is checked with images."""
     return keras.Sequential(
         [
             keras.Input((8, 8, 1)),
             keras.layers.Flatten(),
-            keras.layers.Dense(8, "softplus"),
+            keras.layers.Dense(num_outputs, "softplus"),
         ]
     )
 
 
-def head_row(build, **kwargs):
+def feature_maps():
+    network = conv(8)
+    return keras.Model(network.inputs, network.layers[-3].output)
+
+
+def head_row(build, backbone=flat, compile=CROSSENTROPY, **arguments):
     return dict(
-        learner=lambda: build(flat(), ways=3, **kwargs),
-        episodes=images,
-        compile=CROSSENTROPY,
+        learner=lambda: build(backbone(), ways=3, **arguments),
+        episodes=images if issubclass(build, TRANSDUCTIVE) else varied,
+        compile=compile,
         permutes_classes=True,
     )
 
@@ -120,15 +111,6 @@ ROWS = {
         episodes=images,
         compile=CROSSENTROPY,
     ),
-    "SimpleShot": head_row(km.learners.SimpleShot),
-    "NearestNeighbour": head_row(km.learners.NearestNeighbour),
-    "Baseline": head_row(km.learners.Baseline, steps=5),
-    "BaselinePlusPlus": head_row(km.learners.BaselinePlusPlus, steps=5),
-    "SoftKMeans": head_row(km.learners.SoftKMeans, distractors=True),
-    "BDCSPN": head_row(km.learners.BDCSPN),
-    "LaplacianShot": head_row(km.learners.LaplacianShot),
-    "TIM": head_row(km.learners.TIM, steps=3),
-    "PTMAP": head_row(km.learners.PTMAP, steps=2),
     "BOIL": gradient_row(
         lambda: km.learners.BOIL(dense(), inner_learning_rate=0.05)
     ),
@@ -240,76 +222,60 @@ ROWS = {
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
-    "MatchingNetworks": dict(
-        learner=lambda: km.learners.MatchingNetworks(flat(8)),
-        episodes=images,
-        compile=CROSSENTROPY,
-        permutes_classes=True,
-    ),
+}
+HEADS = {
+    "SimpleShot": head_row(km.learners.SimpleShot),
+    "NearestNeighbour": head_row(km.learners.NearestNeighbour),
+    "Baseline": head_row(km.learners.Baseline, steps=5),
+    "BaselinePlusPlus": head_row(km.learners.BaselinePlusPlus, steps=5),
+    "SoftKMeans": head_row(km.learners.SoftKMeans, distractors=True),
+    "BDCSPN": head_row(km.learners.BDCSPN),
+    "LaplacianShot": head_row(km.learners.LaplacianShot),
+    "TIM": head_row(km.learners.TIM, steps=3),
+    "PTMAP": head_row(km.learners.PTMAP, steps=2),
+    "MatchingNetworks": head_row(km.learners.MatchingNetworks),
     "MatchingNetworks-context": dict(
-        learner=lambda: km.learners.MatchingNetworks(
-            flat(8), ways=3, full_context_embeddings=True, read_steps=2
+        **head_row(
+            km.learners.MatchingNetworks,
+            full_context_embeddings=True,
+            read_steps=2,
         ),
-        episodes=varied,
-        compile=CROSSENTROPY,
-        permutes_classes=True,
         ignores_support_order=False,
     ),
-    "RelationNetwork": dict(
-        learner=lambda: km.learners.RelationNetwork(
-            feature_maps(), ways=3, filters=4
-        ),
-        episodes=varied,
-        compile=RELATIONS,
-        permutes_classes=True,
+    "RelationNetwork": head_row(
+        km.learners.RelationNetwork, feature_maps, RELATIONS, filters=4
     ),
-    "SiameseNetwork": dict(
-        learner=lambda: km.learners.SiameseNetwork(flat(8), ways=3),
-        episodes=varied,
+    "SiameseNetwork": head_row(
+        km.learners.SiameseNetwork,
         compile={**RELATIONS, "loss": km.losses.RelationBinaryCrossentropy()},
-        permutes_classes=True,
     ),
-    "FEAT": dict(
-        learner=lambda: km.learners.FEAT(
-            flat(8), ways=3, temperature=1.0, dropout=0.0, attention_dropout=0.0
-        ),
-    "MetaOptNet-padded": dict(
-        learner=lambda: km.learners.MetaOptNet(conv(8), ways=3),
-        episodes=varied,
-        compile=CROSSENTROPY,
-        permutes_classes=True,
+    "FEAT": head_row(
+        km.learners.FEAT, temperature=1.0, dropout=0.0, attention_dropout=0.0
     ),
-    "MahalanobisNet": dict(
-        learner=lambda: km.learners.MahalanobisNet(flat(8), ways=3),
-    "R2D2-padded": dict(
-        learner=lambda: km.learners.R2D2(conv(8), ways=3),
-        episodes=varied,
-        compile=CROSSENTROPY,
-        permutes_classes=True,
+    "MahalanobisNet": head_row(km.learners.MahalanobisNet),
+    "GaussianPrototypes": head_row(
+        km.learners.GaussianPrototypes, lambda: flat(9)
     ),
-    "GaussianPrototypes": dict(
-        learner=lambda: km.learners.GaussianPrototypes(flat(9), ways=3),
-    "LRD2-padded": dict(
-        learner=lambda: km.learners.LRD2(conv(8), ways=3),
-        episodes=varied,
-        compile=CROSSENTROPY,
-        permutes_classes=True,
-    ),
+    "MetaOptNet": head_row(km.learners.MetaOptNet),
+    "R2D2": head_row(km.learners.R2D2),
     "R2D2-regression": gradient_row(
         lambda: km.learners.R2D2(dense(8), regression=True)
     ),
+    "LRD2": head_row(km.learners.LRD2),
 }
-
+ROWS.update(HEADS)
 
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = [name for name in ROWS if name.split("-")[0] in ("MAML", "ProtoNet")]
 QUICK = ("fit_lowers_the_loss", "shapes", "keras_file", "every_weight_learns")
+QUICK_OF_HEADS = ("fit_lowers_the_loss", "keras_file")
 
 
 def cases():
     for name in ROWS:
         for check in km.testing.LEARNER_CHECKS:
-            is_quick = name in IN_FULL or check in QUICK
+            quick = QUICK_OF_HEADS if name in HEADS else QUICK
+            is_quick = name in IN_FULL or check in quick
             marks = () if is_quick else pytest.mark.slow
             yield pytest.param(name, check, marks=marks)
 
