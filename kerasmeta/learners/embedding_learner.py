@@ -72,9 +72,9 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
         embeddings = self._embed(support_x, training)
-        labels = as_labels(support_y, rank=1)
+        targets = self._targets(support_y, rank=1)
         mask = None if support_mask is None else support_mask[None]
-        state = self._fit(embeddings[None], labels[None], mask, training)
+        state = self._fit(embeddings[None], targets[None], mask, training)
         return tf.nest.map_structure(lambda t: t[0], state)
 
     def predict_query(self, state, query_x, training=False):
@@ -83,11 +83,15 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         return self._apply(states, embeddings[None], None, training)[0]
 
     def solve(self, episodes, training=False):
-        support_y = as_labels(episodes["support_y"], rank=2)
+        targets = self._targets(episodes["support_y"], rank=2)
         mask = episodes.get("support_mask")
         support, query = self._embed_all(episodes, training)
-        state = self._fit(support, support_y, mask, training)
+        state = self._fit(support, targets, mask, training)
         return self._apply(state, query, episodes.get("query_mask"), training)
+
+    def _targets(self, support_y, rank):
+        """Return what `_fit` learns from: labels with `rank` axes."""
+        return as_labels(support_y, rank)
 
     def _fit(self, embeddings, labels, mask, training):
         """Fit heads, and note which classes have any support example."""

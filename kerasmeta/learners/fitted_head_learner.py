@@ -77,20 +77,19 @@ class FittedHeadLearner(EmbeddingLearner, abc.ABC):
         """
 
     def fit_head(self, embeddings, labels, ways, mask=None):
-        features = tf.cast(embeddings, self.variable_dtype)
-        targets = tf.one_hot(labels, ways, dtype=features.dtype)  # (T, S, N)
-        shares = tf.ones_like(features[..., :1])
+        targets = tf.one_hot(labels, ways, dtype=embeddings.dtype)  # (T, S, N)
+        shares = tf.ones_like(embeddings[..., :1])
         if mask is not None:
-            shares *= tf.cast(mask, features.dtype)[..., None]
+            shares *= tf.cast(mask, embeddings.dtype)[..., None]
         shares /= tf.reduce_sum(shares, axis=1, keepdims=True)
         is_class = present_classes(labels, ways, mask)[:, None]
 
         def gradients(weights):
-            logits = rule_out(self.head_logits(weights, features), is_class)
+            logits = rule_out(self.head_logits(weights, embeddings), is_class)
             errors = shares * (tf.nn.softmax(logits) - targets)
-            return self.head_gradients(weights, features, errors)
+            return self.head_gradients(weights, embeddings, errors)
 
-        weights = self.initial_head(features, labels, ways, mask)
+        weights = self.initial_head(embeddings, labels, ways, mask)
         return descend(
             gradients,
             weights,
@@ -101,7 +100,7 @@ class FittedHeadLearner(EmbeddingLearner, abc.ABC):
         )
 
     def apply_head(self, state, embeddings):
-        return self.head_logits(state, tf.cast(embeddings, self.variable_dtype))
+        return self.head_logits(state, embeddings)
 
     def get_config(self):
         return {

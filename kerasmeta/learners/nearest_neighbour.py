@@ -45,13 +45,11 @@ class NearestNeighbour(EmbeddingLearner):
         members = tf.one_hot(labels, ways, True, False, dtype="bool")
         if mask is not None:
             members &= tf.cast(mask, "bool")[..., None]
-        features = tf.cast(embeddings, self.variable_dtype)
-        return {"features": features, "members": members}
+        return {"embeddings": embeddings, "members": members}
 
     def apply_head(self, state, embeddings):
-        features = tf.cast(embeddings, self.variable_dtype)
-        distances = squared_distances(features, state["features"])
+        distances = squared_distances(embeddings, state["embeddings"])
         distances = tf.where(
-            state["members"][:, None], distances[..., None], features.dtype.max
+            state["members"][:, None], distances[..., None], distances.dtype.max
         )  # (T, Q, S, N)
         return -tf.reduce_min(distances, axis=2)

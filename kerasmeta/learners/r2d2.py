@@ -112,30 +112,22 @@ class R2D2(EmbeddingLearner):
 
     # The base makes labels of targets, and knows which classes a task has.
 
-    def adapt(self, support_x, support_y, support_mask=None, training=False):
+    def _targets(self, support_y, rank):
         if not self.regression:
-            return super().adapt(support_x, support_y, support_mask, training)
-        embeddings = self.backbone(support_x, training=training)
-        mask = None if support_mask is None else support_mask[None]
-        targets = _as_targets(support_y[None])
-        state = self._fit_ridge(embeddings[None], targets, mask)
-        return tf.nest.map_structure(lambda t: t[0], state)
-
-    def solve(self, episodes, training=False):
-        if not self.regression:
-            return super().solve(episodes, training)
-        support, query = self._embed(episodes, training)
-        state = self._fit_ridge(
-            support,
-            _as_targets(episodes["support_y"]),
-            episodes.get("support_mask"),
+            return super()._targets(support_y, rank)
+        return (
+            support_y if support_y.shape.rank > rank else support_y[..., None]
         )
-        return self.apply_head(state, query)
 
-    def _apply(self, state, embeddings):
-        if self.regression:
-            return self.apply_head(state, embeddings)
-        return super()._apply(state, embeddings)
+    def _fit(self, embeddings, labels, mask, training):
+        if not self.regression:
+            return super()._fit(embeddings, labels, mask, training)
+        return {"head": self._fit_ridge(embeddings, labels, mask)}
+
+    def _apply(self, state, embeddings, mask, training):
+        if not self.regression:
+            return super()._apply(state, embeddings, mask, training)
+        return self.apply_head(state["head"], embeddings)
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         if not self.regression:
@@ -158,8 +150,3 @@ class R2D2(EmbeddingLearner):
             "initial_scale": self.initial_scale,
             "regression": self.regression,
         }
-
-
-def _as_targets(targets):
-    """Return targets of meta-batches with a last axis, `[T, S, K]`."""
-    return targets if targets.shape.rank == 3 else targets[..., None]

@@ -81,10 +81,9 @@ class SimpleShot(EmbeddingLearner):
         return -squared_distances(features, state["centroids"])
 
     def _transform(self, embeddings):
-        features = tf.cast(embeddings, self.variable_dtype)
         if self.base_mean is not None:
-            features -= tf.constant(list(self.base_mean), features.dtype)
-        return tf.math.l2_normalize(features, axis=-1)
+            embeddings -= tf.constant(list(self.base_mean), embeddings.dtype)
+        return tf.math.l2_normalize(embeddings, axis=-1)
 
     def get_config(self):
         mean = self.base_mean

@@ -5,7 +5,6 @@ import abc
 import tensorflow as tf
 
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
-from kerasmeta.ops.absent_classes import rule_out
 
 
 class TransductiveLearner(EmbeddingLearner, abc.ABC):
@@ -42,32 +41,17 @@ class TransductiveLearner(EmbeddingLearner, abc.ABC):
         """
 
     def fit_head(self, embeddings, labels, ways, mask=None):
-        support = tf.cast(embeddings, self.variable_dtype)
-        members = tf.one_hot(labels, ways, dtype=support.dtype)
+        members = tf.one_hot(labels, ways, dtype=embeddings.dtype)
         if mask is not None:
-            members *= tf.cast(mask, support.dtype)[..., None]
-        return {"support": support, "members": members}
+            members *= tf.cast(mask, members.dtype)[..., None]
+        return {"support": embeddings, "members": members}
 
-    def apply_head(self, state, embeddings):
-        return self._classify(state, embeddings)
-
-    def solve(self, episodes, training=False):
-        support, query = self._embed(episodes, training)
-        labels = tf.reshape(
-            tf.cast(episodes["support_y"], "int32"), tf.shape(support)[:2]
-        )
-        state = self._fit(support, labels, episodes.get("support_mask"))
-        logits = self._classify(
-            state["head"], query, episodes.get("query_mask")
-        )
-        return rule_out(logits, state["is_class"][:, None])
-
-    def _classify(self, state, embeddings, mask=None):
-        query = tf.cast(embeddings, self.variable_dtype)
-        is_query = tf.ones_like(query[..., :1])
+    def apply_head(self, state, embeddings, mask=None):
+        is_query = tf.ones_like(embeddings[..., :1])
         if mask is not None:
-            is_query = tf.cast(mask, query.dtype)[..., None]
-            query = tf.where(is_query > 0, query, tf.zeros_like(query))
+            is_query = tf.cast(mask, embeddings.dtype)[..., None]
+            zeros = tf.zeros_like(embeddings)
+            embeddings = tf.where(is_query > 0, embeddings, zeros)
         return self.classify(
-            state["support"], state["members"], query, is_query
+            state["support"], state["members"], embeddings, is_query
         )
