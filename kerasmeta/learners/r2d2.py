@@ -115,6 +115,7 @@ class R2D2(EmbeddingLearner):
     def _targets(self, support_y, rank):
         if not self.regression:
             return super()._targets(support_y, rank)
+        support_y = tf.convert_to_tensor(support_y)
         return (
             support_y if support_y.shape.rank > rank else support_y[..., None]
         )
