@@ -22,6 +22,7 @@ SMALLER = {
     "docs/adding_a_learner.md": {"filters=8": "filters=4"},
     "docs/three_ideas.md": {},
     "docs/episodes.md": {},
+    "docs/embedding_learners.md": {},
     "docs/gradient_learners.md": {"filters=8": "filters=4"},
     **{
         str(page.relative_to(ROOT)): {}
