@@ -60,7 +60,16 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
         Args:
             weights: List of tensors like those that it will move.
             steps: Number of inner steps in training.
+
+        Raises:
+            ValueError: If it has made weights already, for another learner.
         """
+        if self.built and self.variables:
+            raise ValueError(
+                "An inner optimizer that learns belongs to one learner; make "
+                "another one for each. Received: an optimizer that already has "
+                f"the weights {[v.path for v in self.variables]}"
+            )
         self.built = True
 
     def initial_state(self, weights):

@@ -165,3 +165,17 @@ def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError) as error:
         GradientDescent(**arguments)
     assert str(error.value).endswith(f"Received: {message}")
+
+
+def test_weights_belong_to_one_learner():
+    def learner(optimizer):
+        network = km.backbones.mlp((1,), 1, units=(4,))
+        return km.learners.MAML(network, inner_optimizer=optimizer)
+
+    plain = GradientDescent(0.1)
+    learner(plain)
+    learner(plain)
+    learned = km.inner_optimizers.LearnedRates(0.1)
+    learner(learned)
+    with pytest.raises(ValueError, match="belongs to one learner"):
+        learner(learned)
