@@ -268,6 +268,7 @@ ROWS.update(HEADS)
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = [name for name in ROWS if name.split("-")[0] in ("MAML", "ProtoNet")]
 QUICK = ("fit_lowers_the_loss", "shapes", "keras_file", "every_weight_learns")
+COMPILED = ("MAML-transductive", "MAML-loop-recomputed", "ProtoNet-padded")
 QUICK_OF_HEADS = ("fit_lowers_the_loss", "keras_file")
 
 
@@ -276,6 +277,8 @@ def cases():
         for check in km.testing.LEARNER_CHECKS:
             quick = QUICK_OF_HEADS if name in HEADS else QUICK
             is_quick = name in IN_FULL or check in quick
+            if check == "xla_equals_graph":
+                is_quick = name in COMPILED
             marks = () if is_quick else pytest.mark.slow
             yield pytest.param(name, check, marks=marks)
 

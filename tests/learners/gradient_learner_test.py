@@ -356,16 +356,6 @@ def test_half_precision_outputs_have_a_full_precision_inner_loss():
         assert value == pytest.approx(999.0**2 / 2)
 
 
-def test_xla_compiles_convolutions_with_batch_norm():
-    learner = compiled(batch_norm_network())
-    x, query_y = episodes()
-    plain = tf.function(learner.meta_gradients)(x, query_y)
-    compiled_xla = tf.function(learner.meta_gradients, jit_compile=True)
-    xla = compiled_xla(x, query_y)
-    for one, other in zip(plain[2], xla[2]):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-
-
 def test_compiling_again_forgets_old_intervals():
     learner = compiled(sequential())
     x, query_y = episodes()

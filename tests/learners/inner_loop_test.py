@@ -74,8 +74,18 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("network", [conv_network, dense_network])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "network, way",
+    [
+        (conv_network, "recomputed"),
+        pytest.param(conv_network, "loop", marks=SLOW),
+        pytest.param(dense_network, "recomputed", marks=SLOW),
+        (dense_network, "loop"),
+    ],
+)
 def test_gradients_are_those_of_unrolled_steps(network, way):
     data = episodes(masked=True)
     optimizer = km.inner_optimizers.Adam
@@ -142,6 +152,7 @@ def test_a_loop_does_not_grow_with_the_steps():
     assert sizes[1] < 1.02 * sizes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [{}, *WAYS.values()])
 def test_xla_gives_the_same(way):
     learner = learner_with(dense_network, **way)

@@ -274,6 +274,7 @@ def test_first_order_stops_both_loops():
     assert np.abs(gradients[0][0] - gradients[1][0]).max() > 1e-6
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path):
     learner = compiled(seed=5, inner_steps=1, finetune_steps=1)
     learner.fit(episodes(), verbose=0)

@@ -84,6 +84,7 @@ def test_a_dead_unit_spoils_nothing():
         assert np.isfinite(gradient).all()
 
 
+@pytest.mark.slow
 def test_fit_and_a_file(tmp_path):
     learner = make(first_order=True)
     before = learner.inner_optimizer.get_weights()

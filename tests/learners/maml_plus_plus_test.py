@@ -274,6 +274,7 @@ def test_padding_and_several_outputs():
     np.testing.assert_allclose(learner.meta_loss(x, query_y)[0], loss, 1e-5)
 
 
+@pytest.mark.slow
 def test_save_and_load(tmp_path):
     learner = MAMLPlusPlus(
         network(), 0.1, 2, multi_step_loss_steps=30, batch_norm="moving"

@@ -188,6 +188,7 @@ def test_a_masked_support_set_is_the_shorter_one():
     )
 
 
+@pytest.mark.slow
 def test_fit_save_and_load(tmp_path):
     optimizer = LearnedRates(0.05)
     learner = compiled(dense(), ways=3, inner_optimizer=optimizer)
