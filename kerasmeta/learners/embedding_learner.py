@@ -199,5 +199,7 @@ def as_labels(labels, rank):
         rank: Number of axes without that last one.
     """
     labels = tf.cast(labels, "int32")
-    has_axis = labels.shape.rank == rank + 1 and labels.shape[-1] == 1
-    return tf.squeeze(labels, axis=-1) if has_axis else labels
+    flat = tf.reshape(labels, tf.shape(labels)[:rank])
+    # `fit` may have forgotten the number of axes.
+    flat.set_shape(labels.shape[:rank])
+    return flat
