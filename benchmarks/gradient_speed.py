@@ -57,7 +57,9 @@ def make_episodes(work):
     support_x, support_y = draw(work["shots"])
     query_x, query_y = draw(queries)
     x = {"support_x": support_x, "support_y": support_y, "query_x": query_x}
-    return tf.data.Dataset.from_tensor_slices((x, query_y)).repeat().prefetch(50)
+    return (
+        tf.data.Dataset.from_tensor_slices((x, query_y)).repeat().prefetch(50)
+    )
 
 
 def make_learner(work, arguments):
