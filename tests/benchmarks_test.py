@@ -15,6 +15,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def run(script, *options):
+    *text, facts = lines_of(script, *options)
+    return text, json.loads(facts)
+
+
+def lines_of(script, *options):
     done = subprocess.run(
         [sys.executable, f"benchmarks/{script}", *map(str, options)],
         cwd=ROOT,
@@ -27,8 +32,7 @@ def run(script, *options):
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
-    *text, facts = done.stdout.splitlines()
-    return text, json.loads(facts)
+    return done.stdout.splitlines()
 
 
 def test_sinusoid():
@@ -68,9 +72,8 @@ def errors_of_descent(network, x, query_y):
     return errors
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("learner", ["proto_net", "maml"])
-def test_omniglot(tmp_path, learner):
+@pytest.fixture
+def characters_file(tmp_path):
     rng = np.random.default_rng(0)
     # 30 alphabets of 8 characters, drawn 20 times each.
     characters = np.repeat(np.arange(240), 20)
@@ -80,10 +83,37 @@ def test_omniglot(tmp_path, learner):
         char_id=characters,
         alphabet=characters // 8,
     )
-    options = ["--data", tmp_path / "data.npz", "--learner", learner]
+    return tmp_path / "data.npz"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("learner", ["proto_net", "maml"])
+def test_omniglot(characters_file, learner):
+    options = ["--data", characters_file, "--learner", learner]
     _, facts = run("omniglot.py", *options, "--steps", 2, "--episodes", 4)
     assert all(0 <= row["accuracy"] <= 1 for row in facts["results"])
     assert facts["steps"] == 2
+
+
+@pytest.mark.slow
+def test_gradient_learners(characters_file):
+    options = ["--learners", "maml", "--minutes", 0.02, "--episodes", 4]
+    lines = lines_of(
+        "gradient_learners.py", "omniglot", "--data", characters_file, *options
+    )
+    assert lines[-1].startswith("| maml | ")
+    lines = lines_of("gradient_learners.py", "sinusoid", *options)
+    assert lines[-1].startswith("| maml | ")
+
+
+@pytest.mark.slow
+def test_embedding_learners(characters_file):
+    options = ["--only", "proto_net", "relation_network", "--settings", "5x1"]
+    options += ["--data", characters_file, "--minutes", 0.02, "--episodes", 4]
+    lines = lines_of("embedding_learners.py", *options)
+    rows = [line for line in lines if line.startswith("| ")]
+    assert len(rows) == 2 + 2 + 10
+    assert "| PTMAP | yes | " in lines[-1]
 
 
 @pytest.mark.slow
