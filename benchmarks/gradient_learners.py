@@ -125,7 +125,7 @@ SINUSOID = {
     "reptile": lambda: learn.Reptile(
         curve(), inner_learning_rate=0.02, inner_batch_size=10, inner_steps=5
     ),
-    "abml": lambda: learn.ABML(curve(), kl_weight=1e-3),
+    "abml": lambda: learn.ABML(curve(), samples=2, kl_weight=1e-3),
 }
 
 

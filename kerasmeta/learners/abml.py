@@ -62,7 +62,8 @@ class ABML(GradientLearner):
         inner_steps: Number of gradient steps on the support set.
         samples: Number of draws of the weights, in training and prediction.
         initial_deviation: Positive number, the standard deviation of all
-            weights at the beginning.
+            weights at the beginning. With much noise it learns much more
+            slowly.
         kl_weight: Number of at least 0, what the divergence from the prior
             weighs. Below 1 the posterior is free to be sharper.
         from_logits: Whether the network returns logits. Then probabilities are
@@ -94,7 +95,7 @@ class ABML(GradientLearner):
         inner_learning_rate=0.01,
         inner_steps=1,
         samples=5,
-        initial_deviation=0.05,
+        initial_deviation=0.01,
         kl_weight=1.0,
         from_logits=False,
         seed=None,
