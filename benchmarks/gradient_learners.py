@@ -83,9 +83,9 @@ OMNIGLOT = {
     "leo": lambda: learn.LEO(conv4(None), WAYS),
     "imaml": lambda: learn.IMAML(
         conv4(),
-        inner_learning_rate=0.1,
-        inner_steps=10,
-        regularization=2.0,
+        inner_learning_rate=0.02,
+        inner_steps=15,
+        regularization=10.0,
         unroll=False,
     ),
     "reptile": lambda: learn.Reptile(
