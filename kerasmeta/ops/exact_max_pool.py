@@ -13,7 +13,7 @@ def exact_max_pool(x, ksize, strides, padding):
 
     Args:
         x: `[n, ..., channels]` with 1 to 3 axes of space.
-        ksize: Integer, or one for each axis of space.
+        ksize: Integer, or one for each axis of space, or for each axis.
         strides: The same.
         padding: `"VALID"` or `"SAME"`.
 
@@ -37,6 +37,8 @@ def exact_max_pool(x, ksize, strides, padding):
 
 def _per_axis(value, axes):
     values = [value] if isinstance(value, int) else list(value)
+    if len(values) == axes + 2:  # With batch and channels, as TensorFlow may.
+        return values[1:-1]
     return values * axes if len(values) == 1 else values
 
 

@@ -222,8 +222,6 @@ ROWS = {
         compile=CROSSENTROPY,
         permutes_classes=True,
     ),
-}
-HEADS = {
     "SimpleShot": head_row(km.learners.SimpleShot),
     "NearestNeighbour": head_row(km.learners.NearestNeighbour),
     "Baseline": head_row(km.learners.Baseline, steps=5),
@@ -263,20 +261,16 @@ HEADS = {
     ),
     "LRD2": head_row(km.learners.LRD2),
 }
-ROWS.update(HEADS)
-
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = [name for name in ROWS if name.split("-")[0] in ("MAML", "ProtoNet")]
-QUICK = ("fit_lowers_the_loss", "shapes", "keras_file", "every_weight_learns")
+QUICK = ("fit_lowers_the_loss", "keras_file")
 COMPILED = ("MAML-transductive", "MAML-loop-recomputed", "ProtoNet-padded")
-QUICK_OF_HEADS = ("fit_lowers_the_loss", "keras_file")
 
 
 def cases():
     for name in ROWS:
         for check in km.testing.LEARNER_CHECKS:
-            quick = QUICK_OF_HEADS if name in HEADS else QUICK
-            is_quick = name in IN_FULL or check in quick
+            is_quick = name in IN_FULL or check in QUICK
             if check == "xla_equals_graph":
                 is_quick = name in COMPILED
             marks = () if is_quick else pytest.mark.slow

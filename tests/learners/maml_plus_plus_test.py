@@ -242,6 +242,7 @@ def test_a_loop_of_recomputed_steps_is_the_same():
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_first_order_steps_come_first():
     model = network()
     learner = plus_plus(model, steps=2, second_order_after=1)

@@ -47,7 +47,9 @@ def episodes(tasks=3, masked=False):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.parametrize(
+    "eager", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_same_as_one_tape_over_the_meta_batch(masked, weighted, eager):
     x, y = episodes(masked=masked)
     weights = None

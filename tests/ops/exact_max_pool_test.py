@@ -25,7 +25,10 @@ def derivatives(pool, x):
 
 
 @pytest.mark.parametrize("padding", ["VALID", "SAME"])
-@pytest.mark.parametrize("ksize, strides", [(2, 2), (3, 2), ((3, 1), (1, 2))])
+@pytest.mark.parametrize(
+    "ksize, strides",
+    [(2, 2), (3, 2), ((3, 1), (1, 2)), ([1, 2, 3, 1], [1, 2, 1, 1])],
+)
 def test_it_is_the_pooling_of_tensorflow_at_all_orders(ksize, strides, padding):
     x = images(2, 7, 6, 3)
     received = derivatives(
