@@ -312,3 +312,10 @@ def test_bad_number_of_samples():
     state = learner.adapt(x["support_x"][0], x["support_y"][0])
     with pytest.raises(ValueError, match="Received: samples=0"):
         learner.predict_samples(state, x["query_x"][0], samples=0)
+
+
+def test_xla_is_refused():
+    learner = ABML(km.backbones.mlp((1,), 1, units=(4,)))
+    with pytest.warns(UserWarning, match="doesn't support `jit_compile=True`"):
+        learner.compile("adam", "mse", jit_compile=True)
+    assert not learner.jit_compile
