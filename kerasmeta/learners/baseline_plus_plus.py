@@ -57,23 +57,27 @@ class BaselinePlusPlus(FittedHeadLearner):
         super().__init__(backbone, ways, **kwargs)
         self.scale = check_positive_number("scale", scale)
 
+    # Features are normalized once, and not in each step.
+
+    def fit_head(self, embeddings, labels, ways, mask=None):
+        features = tf.math.l2_normalize(embeddings, axis=-1)
+        return super().fit_head(features, labels, ways, mask)
+
+    def apply_head(self, state, embeddings):
+        features = tf.math.l2_normalize(embeddings, axis=-1)
+        return super().apply_head(state, features)
+
     def initial_head(self, features, labels, ways, mask=None):
-        directions = tf.math.l2_normalize(features, axis=-1)
-        return (class_prototypes(directions, labels, ways, mask),)
+        return (class_prototypes(features, labels, ways, mask),)
 
     def head_logits(self, weights, features):
-        return self.scale * tf.matmul(
-            tf.math.l2_normalize(features, axis=-1),
-            tf.math.l2_normalize(weights[0], axis=-1),
-            transpose_b=True,
-        )
+        directions = tf.math.l2_normalize(weights[0], axis=-1)
+        return self.scale * tf.matmul(features, directions, transpose_b=True)
 
     def head_gradients(self, weights, features, errors):
         vectors = weights[0]  # (T, N, D)
         directions = tf.math.l2_normalize(vectors, axis=-1)
-        pull = self.scale * tf.matmul(
-            errors, tf.math.l2_normalize(features, axis=-1), transpose_a=True
-        )
+        pull = self.scale * tf.matmul(errors, features, transpose_a=True)
         # Only what turns a vector changes a cosine.
         along = tf.reduce_sum(pull * directions, axis=-1, keepdims=True)
         norms = safe_sqrt(tf.reduce_sum(vectors**2, axis=-1, keepdims=True))

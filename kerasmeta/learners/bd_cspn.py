@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.transductive_learner import TransductiveLearner
+from kerasmeta.ops import cosine_similarities
 from kerasmeta.ops.soft_members import class_mask
 from kerasmeta.ops.soft_members import class_softmax
 from kerasmeta.ops.soft_members import mean_of
@@ -80,11 +81,7 @@ class BDCSPN(TransductiveLearner):
         return self._logits(query, prototypes)
 
     def _logits(self, features, prototypes):
-        return self.temperature * tf.matmul(
-            tf.math.l2_normalize(features, axis=-1),
-            tf.math.l2_normalize(prototypes, axis=-1),
-            transpose_b=True,
-        )
+        return self.temperature * cosine_similarities(features, prototypes)
 
     def _confident(self, logits, is_class, is_query):
         """Return which queries join which class, ones and zeros `[T, Q, N]`."""

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import safe_sqrt
+from kerasmeta.ops.class_members import class_members
 from kerasmeta.utils import check_choice
 
 
@@ -72,11 +73,9 @@ class GaussianPrototypes(EmbeddingLearner):
     def fit_head(self, embeddings, labels, ways, mask=None):
         positions, raw = tf.split(embeddings, self._sizes, axis=-1)
         certainty = 1.0 + tf.math.softplus(raw)  # (T, S, 1) or (T, S, D)
-        members = tf.one_hot(labels, ways, axis=1, dtype=embeddings.dtype)
-        if mask is not None:
-            members *= tf.cast(mask, members.dtype)[:, None]  # (T, N, S)
-        total = tf.matmul(members, certainty)
-        sums = tf.matmul(members, certainty * positions)
+        members = class_members(labels, ways, mask, embeddings.dtype)
+        total = tf.matmul(members, certainty, transpose_a=True)
+        sums = tf.matmul(members, certainty * positions, transpose_a=True)
         return {
             "prototypes": tf.math.divide_no_nan(sums, total),
             "inverse_variances": total,

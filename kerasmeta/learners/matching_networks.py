@@ -8,6 +8,7 @@ from kerasmeta.layers.attention_lstm import AttentionLSTM
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import cosine_similarities
+from kerasmeta.ops.class_members import class_members
 from kerasmeta.utils import check_positive_int
 
 
@@ -93,9 +94,7 @@ class MatchingNetworks(EmbeddingLearner):
         self.query_context.build([(None, None, size)] * 2)
 
     def fit_head(self, embeddings, labels, ways, mask=None):
-        members = tf.one_hot(labels, ways, dtype=embeddings.dtype)  # (T, S, N)
-        if mask is not None:
-            members *= tf.cast(mask, members.dtype)[..., None]
+        members = class_members(labels, ways, mask, embeddings.dtype)
         if self.full_context_embeddings:
             embeddings += self.support_context(embeddings, mask=mask)
         return {"embeddings": embeddings, "members": members}

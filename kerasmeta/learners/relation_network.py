@@ -8,6 +8,7 @@ from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.network_shapes import output_shape
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops.absent_classes import present_classes
+from kerasmeta.ops.class_members import class_members
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -77,9 +78,7 @@ class RelationNetwork(EmbeddingLearner):
         self.relation_module.build(_pair_shape(backbone))
 
     def fit_head(self, embeddings, labels, ways, mask=None):
-        members = tf.one_hot(labels, ways, dtype=embeddings.dtype)  # (T, S, N)
-        if mask is not None:
-            members *= tf.cast(mask, members.dtype)[..., None]
+        members = class_members(labels, ways, mask, embeddings.dtype)
         return {
             "sums": tf.einsum("tsn,ts...->tn...", members, embeddings),
             "is_class": present_classes(labels, ways, mask),

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.network_shapes import embedding_size
+from kerasmeta.ops.class_members import class_members
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -70,9 +71,7 @@ class SiameseNetwork(EmbeddingLearner):
         self.similarity.build((None, embedding_size(backbone)))
 
     def fit_head(self, embeddings, labels, ways, mask=None):
-        members = tf.one_hot(labels, ways, True, False, dtype="bool")
-        if mask is not None:
-            members &= tf.cast(mask, "bool")[..., None]
+        members = class_members(labels, ways, mask)
         return {"embeddings": embeddings, "members": members}  # (T, S, N)
 
     def apply_head(self, state, embeddings):

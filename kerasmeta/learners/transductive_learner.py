@@ -5,6 +5,7 @@ import abc
 import tensorflow as tf
 
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
+from kerasmeta.ops.class_members import class_members
 
 
 class TransductiveLearner(EmbeddingLearner, abc.ABC):
@@ -41,9 +42,7 @@ class TransductiveLearner(EmbeddingLearner, abc.ABC):
         """
 
     def fit_head(self, embeddings, labels, ways, mask=None):
-        members = tf.one_hot(labels, ways, dtype=embeddings.dtype)
-        if mask is not None:
-            members *= tf.cast(mask, members.dtype)[..., None]
+        members = class_members(labels, ways, mask, embeddings.dtype)
         return {"support": embeddings, "members": members}
 
     def apply_head(self, state, embeddings, mask=None):

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.class_members import class_members
+
 
 def rule_out(logits, is_class):
     """Return logits in which absent classes have no chance.
@@ -34,7 +36,4 @@ def present_classes(labels, ways, mask=None):
         ways: Number of classes, `N`.
         mask: Optional `[..., S]`, true for the examples that count.
     """
-    members = tf.one_hot(labels, ways, True, False, dtype="bool")
-    if mask is not None:
-        members &= tf.cast(mask, "bool")[..., None]
-    return tf.reduce_any(members, axis=-2)
+    return tf.reduce_any(class_members(labels, ways, mask), axis=-2)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.class_members import class_members
 from kerasmeta.ops.prototypes import class_prototypes
 
 
@@ -35,9 +36,7 @@ def class_covariances(embeddings, labels, ways, mask=None, ridge=1.0):
     >>> q[0, :, 0, 0].numpy().round(3)  # 2/3 * 2 + 1/3 * 19/3 + 1, ...
     array([4.444, 4.167], dtype=float32)
     """
-    members = tf.one_hot(labels, ways, dtype=embeddings.dtype)  # (T, S, N)
-    if mask is not None:
-        members *= tf.cast(mask, members.dtype)[..., None]
+    members = class_members(labels, ways, mask, embeddings.dtype)
     everyone = tf.reduce_sum(members, axis=-1)[..., None]  # (T, S, 1)
     means = class_prototypes(embeddings, labels, ways, mask)
     within = embeddings - tf.matmul(members, means)

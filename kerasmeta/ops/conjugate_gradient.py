@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.safe_ratio import safe_ratio
+
 
 def conjugate_gradient(product, target, steps, start=None):
     """Solve `A x = b` for a symmetric positive definite matrix `A`.
@@ -41,11 +43,11 @@ def conjugate_gradient(product, target, steps, start=None):
         image = product(direction)
         curvature = _dot(direction, image)
         goes_on &= (curvature > 0) & (square > 0)
-        length = _ratio(square, curvature, goes_on)
+        length = safe_ratio(square, curvature, goes_on)
         x = _add(x, length, direction)
         residual = _add(residual, -length, image)
         before, square = square, _dot(residual, residual)
-        ratio = _ratio(square, before, goes_on)
+        ratio = safe_ratio(square, before, goes_on)
         direction = _add(residual, ratio, direction)
     return x
 
@@ -56,10 +58,3 @@ def _dot(a, b):
 
 def _add(a, factor, b):
     return [u + factor * v for u, v in zip(a, b)]
-
-
-def _ratio(numerator, denominator, is_defined):
-    """Return the quotient, or zero where it is not defined."""
-    one = tf.ones_like(denominator)
-    quotient = numerator / tf.where(is_defined, denominator, one)
-    return tf.where(is_defined, quotient, tf.zeros_like(quotient))

@@ -17,7 +17,7 @@ precision; `exact_max_pool` says more.
 
 Within `exact_gradients()` the same values are computed in other ways. The
 replacements are installed once, when this module is imported, and ask a
-thread-local stack at each call: outside the scope, and in other threads, the
+thread-local flag at each call: outside the scope, and in other threads, the
 functions of TensorFlow do what they always did.
 """
 
@@ -42,22 +42,22 @@ def exact_gradients(jit_compile=False):
     Args:
         jit_compile: Whether XLA will compile what is computed.
     """
-    outer = _flags()
-    _scope.flags = {"jit_compile": jit_compile}
+    outer = _jit_compile()
+    _scope.jit_compile = jit_compile
     try:
         yield
     finally:
-        _scope.flags = outer
+        _scope.jit_compile = outer
 
 
-def _flags():
-    """Return the arguments of the innermost scope, or `None` outside."""
-    return getattr(_scope, "flags", None)
+def _jit_compile():
+    """Return the argument of the innermost scope, or `None` outside."""
+    return getattr(_scope, "jit_compile", None)
 
 
 @functools.wraps(_tf_moments)
 def _moments(x, axes, shift=None, keepdims=False, name=None):
-    if _flags() is None:
+    if _jit_compile() is None:
         return _tf_moments(x, axes, shift=shift, keepdims=keepdims, name=name)
     x = tf.convert_to_tensor(x)
     # Like the original: float16 sums overflow, so they are made in float32.
@@ -78,7 +78,7 @@ tf.nn.moments = _moments
 @functools.wraps(_tf_bias_add)
 def _bias_add(value, bias, data_format=None, name=None):
     is_image = getattr(value, "shape", tf.TensorShape(None)).rank == 4
-    if _flags() is None or not is_image or data_format == "NCHW":
+    if _jit_compile() is None or not is_image or data_format == "NCHW":
         return _tf_bias_add(value, bias, data_format, name)
     return value + bias
 
@@ -88,10 +88,9 @@ tf.nn.bias_add = _bias_add
 
 @functools.wraps(_tf_max_pool)
 def _max_pool(input, ksize, strides, padding, data_format=None, name=None):
-    flags = _flags()
     is_known = padding in ("SAME", "VALID")
     is_last = data_format is None or data_format.endswith("C")
-    if flags and flags["jit_compile"] and is_known and is_last:
+    if _jit_compile() and is_known and is_last:
         return exact_max_pool(input, ksize, strides, padding)
     return _tf_max_pool(input, ksize, strides, padding, data_format, name)
 

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from kerasmeta.ops.linear_features import zero_padding
+from kerasmeta.ops.safe_ratio import safe_ratio
 from kerasmeta.ops.simplex import project_to_simplex
 
 # The steps end when none changes any probability by more.
@@ -139,10 +140,12 @@ def _solve_on_face(gram, target, is_free, max_steps):
         goes_on = (square > smallest) & (
             curvature > _ZERO * largest * _dot(direction, direction)
         )
-        length = _ratio(square, curvature, goes_on)
+        length = safe_ratio(square, curvature, goes_on)
         residual -= length * image
         after = tf.where(goes_on, _dot(residual, residual), 0.0)
-        next_direction = residual + _ratio(after, square, goes_on) * direction
+        next_direction = (
+            residual + safe_ratio(after, square, goes_on) * direction
+        )
         return v + length * direction, residual, next_direction, after
 
     target, largest = project(target), _largest_eigenvalue(gram)
@@ -165,10 +168,3 @@ def _largest_eigenvalue(gram):
 def _dot(a, b):
     """Return the inner products of matrices, `[..., 1, 1]`."""
     return tf.reduce_sum(a * b, axis=[-2, -1], keepdims=True)
-
-
-def _ratio(numerator, denominator, is_defined):
-    """Return the quotient, or zero where it is not defined."""
-    one = tf.ones_like(denominator)
-    quotient = numerator / tf.where(is_defined, denominator, one)
-    return tf.where(is_defined, quotient, tf.zeros_like(quotient))

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.class_members import class_members
+
 
 def class_prototypes(embeddings, labels, ways, mask=None):
     """Return the mean embedding of each class.
@@ -15,9 +17,7 @@ def class_prototypes(embeddings, labels, ways, mask=None):
     Returns:
         Prototypes `[..., N, D]`; zero for a class without examples.
     """
-    members = tf.one_hot(labels, ways, dtype=embeddings.dtype)  # (..., S, N)
-    if mask is not None:
-        members *= tf.cast(mask, embeddings.dtype)[..., None]
+    members = class_members(labels, ways, mask, embeddings.dtype)
     sums = tf.einsum("...sn,...sd->...nd", members, embeddings)
     counts = tf.reduce_sum(members, axis=-2)[..., None]
     return tf.math.divide_no_nan(sums, counts)
