@@ -262,7 +262,13 @@ ROWS = {
     "LRD2": head_row(km.learners.LRD2),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
-IN_FULL = [name for name in ROWS if name.split("-")[0] in ("MAML", "ProtoNet")]
+IN_FULL = (
+    "MAML-transductive",
+    "MAML-padded",
+    "MAML-loop-recomputed",
+    "ProtoNet",
+    "ProtoNet-padded",
+)
 QUICK = ("fit_lowers_the_loss", "keras_file")
 COMPILED = ("MAML-transductive", "MAML-loop-recomputed", "ProtoNet-padded")
 
