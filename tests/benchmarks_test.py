@@ -89,7 +89,7 @@ def characters_file(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("learner", ["proto_net", "maml"])
 def test_omniglot(characters_file, learner):
-    options = ["--data", characters_file, "--learner", learner]
+    options = ["--data", characters_file, "--learner", learner, "--augment"]
     _, facts = run("omniglot.py", *options, "--steps", 2, "--episodes", 4)
     assert all(0 <= row["accuracy"] <= 1 for row in facts["results"])
     assert facts["steps"] == 2
@@ -114,6 +114,12 @@ def test_embedding_learners(characters_file):
     rows = [line for line in lines if line.startswith("| ")]
     assert len(rows) == 2 + 2 + 10
     assert "| PTMAP | yes | " in lines[-1]
+
+
+@pytest.mark.slow
+def test_embedding_speed():
+    _, facts = run("embedding_speed.py", "W4a", "--tasks", 2, "--budget", 0)
+    assert facts["episodes_per_second"] > 0
 
 
 @pytest.mark.slow

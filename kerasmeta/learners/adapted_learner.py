@@ -1,4 +1,4 @@
-"""A gradient learner that has learned one task."""
+"""A gradient learner, or its network, that has learned one task."""
 
 from kerasmeta.learners.adapted_layers import copy_adapted_layers
 from kerasmeta.learners.adapted_model import AdaptedModel
@@ -28,6 +28,32 @@ def adapt_learner(learner, support_x, support_y, support_mask=None):
         state = {**state, "buffers": buffers}
         learner = _with_support_statistics(learner)
     return AdaptedModel(learner, state)
+
+
+def adapt_network(learner, support_x, support_y, support_mask=None):
+    """Return what `adapted_model` is where a network is all that adapts.
+
+    A copy of the network with the adapted weights. A plain model normalizes
+    with moving statistics; those of the network belong to no task, so it gets
+    the support set's.
+
+    Args:
+        learner: `GradientLearner` whose `fast_variables` are what adapts.
+        support_x: Support examples, `[S, ...]`, or a nest.
+        support_y: Their labels or targets, `[S, ...]`.
+        support_mask: Optional `[S]`, true for the examples that count.
+    """
+    support = check_support(learner, support_x, support_y, support_mask)
+    support_x, _, support_mask = support
+    state = learner.adapt(*support)
+    weights, buffers = state["fast_weights"], state["buffers"]
+    if learner.batch_norm != "moving":
+        buffers = learner.measure_statistics(
+            weights, buffers, support_x, support_mask
+        )
+    return learner._network_state.copy(
+        learner.fast_variables(), weights, buffers, support_x
+    )
 
 
 def _with_support_statistics(learner):

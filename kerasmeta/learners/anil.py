@@ -63,7 +63,9 @@ class ANIL(GradientLearner):
         )
 
     def forward(self, fast_weights, buffers, x, training=False, step=0):
-        weights = self.network_weights(fast_weights)
+        weights = self._network_state.weights_with(
+            self.fast_variables(), fast_weights
+        )
         return self._network_state.call(
             weights, buffers, x, training, part=self._parts.head
         )

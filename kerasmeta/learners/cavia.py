@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.adapted_learner import adapt_learner
-from kerasmeta.learners.checks import check_network
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.network_shapes import input_shapes
 
@@ -95,20 +94,8 @@ class CAVIA(GradientLearner):
     def adapted_model(self, support_x, support_y, support_mask=None):
         return adapt_learner(self, support_x, support_y, support_mask)
 
-    def check_task(self, support_x, support_y, query_y=None, ways=None):
-        [context] = self.initial_fast_weights()
-        pair = _with_context(support_x, context)
-        check_network(self.network, pair, support_y, ways)
-
-    def _is_task_by_task(self, episodes):
-        # The base looks at the operations of the network, which has two inputs.
-        support_x = episodes["support_x"]
-        shape = tf.shape(tf.nest.flatten(support_x)[0])
-        contexts = tf.zeros(
-            [shape[0], shape[1], self.context_size], self.variable_dtype
-        )
-        pair = [support_x, contexts]
-        return super()._is_task_by_task({**episodes, "support_x": pair})
+    def network_input(self, x):
+        return _with_context(x, self.initial_fast_weights()[0])
 
 
 def _with_context(x, context):

@@ -7,10 +7,11 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.inner_optimizers import GradientDescent
+from kerasmeta.learners.adapted_learner import adapt_network
 from kerasmeta.learners.checks import check_network
-from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.gradient_checks import check_adaptable
 from kerasmeta.learners.gradient_checks import check_inner_optimizer
+from kerasmeta.learners.gradient_order import annealed_gradients
 from kerasmeta.learners.gradient_step import gradient_step
 from kerasmeta.learners.held_variables import HeldVariables
 from kerasmeta.learners.held_variables import hold
@@ -20,12 +21,10 @@ from kerasmeta.learners.inner_loss import inner_loss_value
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.network_state import NetworkState
 from kerasmeta.learners.task_gradients import gradients_by_task
-from kerasmeta.learners.task_gradients import is_mean_over_tasks
+from kerasmeta.learners.task_gradients import is_better_by_task
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops import exact_gradients
-from kerasmeta.ops import is_sequential
 from kerasmeta.ops import map_tasks
-from kerasmeta.ops import task_at
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
 
@@ -150,19 +149,9 @@ class GradientLearner(MetaLearner, abc.ABC):
             `(outputs, buffers, losses)`: the outputs, the non-trainable state
             after the call, and the extra losses as one scalar or `None`.
         """
-        weights = self.network_weights(fast_weights)
-        return self._network_state.call(weights, buffers, x, training)
-
-    def network_weights(self, fast_weights):
-        """Return values of all trainable weights, the fast ones among them."""
-        fast = {
-            id(variable): weight
-            for variable, weight in zip(self.fast_variables(), fast_weights)
-        }
-        return [
-            fast.get(id(variable), variable.value)
-            for variable in self.network.trainable_variables
-        ]
+        state = self._network_state
+        weights = state.weights_with(self.fast_variables(), fast_weights)
+        return state.call(weights, buffers, x, training)
 
     def inner_penalty(self, fast_weights):
         """Return what the inner loss has besides the loss, or `None`."""
@@ -283,19 +272,14 @@ class GradientLearner(MetaLearner, abc.ABC):
             mask: Optional, true for the examples that count.
             step: Number of steps taken, or `None` for all.
         """
-        state = self._network_state
-        if not state.has_statistics():
-            return buffers
-        measured = {**buffers, **state.zero_statistics()}
-        with self._policy(mask, through_moving=True):
-            x, measured, _ = self.encode(x, measured)
-            _, measured, _ = self.forward(
-                weights,
-                measured,
-                x,
-                step=self.inner_steps if step is None else step,
-            )
-        return {**buffers, **state.batch_statistics(measured)}
+        step = self.inner_steps if step is None else step
+
+        def run(buffers):
+            with self._policy(mask, through_moving=True):
+                inputs, buffers, _ = self.encode(x, buffers)
+                return self.forward(weights, buffers, inputs, step=step)[1]
+
+        return self._network_state.measure(run, buffers)
 
     def _support_loss(self, y, y_pred, mask):
         loss = self.loss if self.inner_loss is None else self.inner_loss
@@ -358,36 +342,16 @@ class GradientLearner(MetaLearner, abc.ABC):
         return results if losses is None else {**results, "losses": losses}
 
     def meta_gradients(self, episodes, query_y, sample_weight=None):
-        data = episodes, query_y, sample_weight
-        if not self.second_order_after or self.optimizer is None:
-            return self._exact_gradients(*data)
-        return tf.cond(
-            self.optimizer.iterations < self.second_order_after,
-            lambda: self._first_order_gradients(*data),
-            lambda: self._exact_gradients(*data),
-        )
+        return annealed_gradients(self, (episodes, query_y, sample_weight))
 
     def _exact_gradients(self, episodes, query_y, sample_weight):
-        if self._is_task_by_task(episodes):
+        if is_better_by_task(self, episodes):
             return gradients_by_task(self, episodes, query_y, sample_weight)
         return super().meta_gradients(episodes, query_y, sample_weight)
 
-    def _first_order_gradients(self, *data):
-        self._constant_gradients = True
-        try:
-            return self._exact_gradients(*data)
-        finally:
-            self._constant_gradients = self.first_order
-
-    def _is_task_by_task(self, episodes):
-        """Return whether tasks are better differentiated one by one."""
-        support_x = episodes["support_x"]
-        if tf.nest.flatten(support_x)[0].shape[0] == 1:
-            return False
-        return is_mean_over_tasks(self) and (
-            tf.executing_eagerly()
-            or is_sequential(self.network, task_at(support_x, 0))
-        )
+    def network_input(self, x):
+        """Return what the network is called with for examples `x`."""
+        return x
 
     def seeds_of_task(self, task):
         """Return the values of seeds for task number `task`, by `id`."""
@@ -402,23 +366,11 @@ class GradientLearner(MetaLearner, abc.ABC):
         return self._get_own_losses()
 
     def adapted_model(self, support_x, support_y, support_mask=None):
-        support = check_support(self, support_x, support_y, support_mask)
-        support_x, _, support_mask = support
-        state = self.adapt(*support)
-        weights = state["fast_weights"]
-        buffers = state["buffers"]
-        if self.batch_norm != "moving":
-            # A plain model normalizes with moving statistics; those of the
-            # network belong to no task, so it gets the support set's.
-            buffers = self.measure_statistics(
-                weights, buffers, support_x, support_mask
-            )
-        return self._network_state.copy(
-            self.fast_variables(), weights, buffers, support_x
-        )
+        return adapt_network(self, support_x, support_y, support_mask)
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
-        check_network(self.network, support_x, support_y, ways)
+        x = self.network_input(support_x)
+        check_network(self.network, x, support_y, ways)
 
     def get_config(self):
         return {

@@ -265,13 +265,11 @@ class LEO(GradientLearner):
         return self._classify(state["fast_weights"][0], x, 0), buffers, losses
 
     def measure_statistics(self, weights, buffers, x, mask=None, step=None):
-        state = self._network_state
-        if not state.has_statistics():
-            return buffers
-        measured = {**buffers, **state.zero_statistics()}
-        with self._policy(mask, through_moving=True):
-            _, measured, _ = self.encode(x, measured)
-        return {**buffers, **state.batch_statistics(measured)}
+        def run(buffers):
+            with self._policy(mask, through_moving=True):
+                return self.encode(x, buffers)[1]
+
+        return self._network_state.measure(run, buffers)
 
     def adapted_model(self, support_x, support_y, support_mask=None):
         return adapt_learner(self, support_x, support_y, support_mask)

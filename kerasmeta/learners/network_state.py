@@ -63,22 +63,41 @@ class NetworkState:
                 seeds[str(i)] = variable.value + offset * 0x9E3779B1
         return seeds
 
-    def zero_statistics(self):
-        """Return buffers with all BatchNormalization statistics zero."""
-        return {
-            name: tf.zeros(variable.shape, variable.dtype)
-            for name, variable, _ in self._statistics()
-        }
+    def weights_with(self, variables, values):
+        """Return the values of all trainable weights, with others for some.
 
-    def batch_statistics(self, measured):
-        """Return batch statistics from buffers updated from zero ones.
-
-        A layer updates to `momentum * moving + (1 - momentum) * batch`.
+        Args:
+            variables: Trainable variables that have other values.
+            values: Their values.
         """
-        return {
-            name: measured[name] / (1 - layer.momentum)
-            for name, _, layer in self._statistics()
+        others = {id(v): value for v, value in zip(variables, values)}
+        return [
+            others.get(id(variable), variable.value)
+            for variable in self._network.trainable_variables
+        ]
+
+    def measure(self, run, buffers):
+        """Return buffers with the batch statistics of one run.
+
+        Args:
+            run: Function from buffers to those after a call of the network
+                that updates moving statistics.
+            buffers: Non-trainable state.
+        """
+        statistics = self._statistics()
+        if not statistics:
+            return buffers
+        zeros = {
+            name: tf.zeros(variable.shape, variable.dtype)
+            for name, variable, _ in statistics
         }
+        measured = run({**buffers, **zeros})
+        # A layer updates to `momentum * moving + (1 - momentum) * batch`.
+        batch = {
+            name: measured[name] / (1 - layer.momentum)
+            for name, _, layer in statistics
+        }
+        return {**buffers, **batch}
 
     def blend_statistics(self, buffers):
         """Return buffers in which batch statistics moved the network's."""
@@ -88,10 +107,6 @@ class NetworkState:
             for name, variable, layer in self._statistics()
         }
         return {**buffers, **blended}
-
-    def has_statistics(self):
-        """Return whether the network has BatchNormalization that learns."""
-        return bool(self._statistics())
 
     def _statistics(self):
         index = {

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.held_variables import hold
+from kerasmeta.ops import is_sequential
 from kerasmeta.ops import stack_tasks
 from kerasmeta.ops import task_at
 
@@ -22,6 +23,19 @@ def is_mean_over_tasks(learner):
         return False
     reduction = getattr(loss, "reduction", "sum_over_batch_size")
     return reduction in ("sum_over_batch_size", "mean")
+
+
+def is_better_by_task(learner, episodes):
+    """Return whether tasks are better differentiated one by one."""
+    support_x = episodes["support_x"]
+    if tf.nest.flatten(support_x)[0].shape[0] == 1:
+        return False
+    return is_mean_over_tasks(learner) and (
+        tf.executing_eagerly()
+        or is_sequential(
+            learner.network, learner.network_input(task_at(support_x, 0))
+        )
+    )
 
 
 def gradients_by_task(learner, episodes, query_y, sample_weight=None):
