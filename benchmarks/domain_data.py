@@ -78,7 +78,8 @@ def omniglot(folder, episodes):
     )
 
 
-def clinc150(folder, episodes):
+def clinc150_texts(folder):
+    """Return texts, intents, which are of held-out topics; and of no intent."""
     with open(folder / "clinc150/data_full.json", encoding="utf-8") as file:
         data = json.load(file)
     with open(folder / "clinc150/domains.json", encoding="utf-8") as file:
@@ -86,9 +87,13 @@ def clinc150(folder, episodes):
     held_out = {
         intent for name in sorted(domains)[-3:] for intent in domains[name]
     }
-    rows = np.array(data["train"] + data["val"] + data["test"])
-    texts, intents = rows[:, 0], rows[:, 1]
-    test = np.isin(intents, list(held_out))
+    texts, intents = np.array(data["train"] + data["val"] + data["test"]).T
+    out_of_scope = [text for text, _ in data["oos_test"]]
+    return texts, intents, np.isin(intents, list(held_out)), out_of_scope
+
+
+def clinc150(folder, episodes):
+    texts, intents, test, _ = clinc150_texts(folder)
     make = km.episodes.episodes_from_text
     tf_idf = keras.layers.TextVectorization(output_mode="tf_idf")
     tf_idf.adapt(texts)
@@ -159,16 +164,26 @@ def heard_elsewhere(log_mel, seed):
     return shifted + gain
 
 
-def fsdd(folder, episodes):
+def fsdd_waves(folder):
+    """Return waveforms, labels (digit and speaker), and who is held out."""
     with np.load(folder / "fsdd/fsdd_wave_8k_i16.npz") as data:
         ends = data["offsets"]
         waves = np.split(data["samples"], ends[1:-1])
         speaker = data["speaker"]
         labels = data["digit"] + 10 * speaker
-    test = speaker >= 4
-    log_mel = km.layers.LogMel(
+    return waves, labels, speaker >= 4
+
+
+def log_mel():
+    """Return a function from waveforms `[n, length]` to scaled energies."""
+    layer = km.layers.LogMel(
         8000, frame_length=256, frame_step=128, fft_length=512, mel_bands=40
     )
+    return lambda waves: (layer(waves)[..., None] + 8) / 4
+
+
+def fsdd(folder, episodes):
+    waves, labels, test = fsdd_waves(folder)
 
     def make(part, *args, **options):
         chosen = [wave for wave, keep in zip(waves, part) if keep]
@@ -177,7 +192,7 @@ def fsdd(folder, episodes):
             labels[part],
             *args,
             length=8320,
-            transform=lambda waves: (log_mel(waves)[..., None] + 8) / 4,
+            transform=log_mel(),
             **options,
         )
 

@@ -1,10 +1,13 @@
 """Embedding learners on Omniglot: trained heads, and heads over features.
 
 Each metric learner and closed-form head trains for the same number of minutes,
-compiling included, on 10-way 1-shot episodes, and is evaluated before and after
-on 600 fixed tasks of alphabets never seen in training. Then baselines and
-transductive learners classify features of the prototypical network's backbone,
-embedded once. 95 % intervals over tasks; prints rows of Markdown tables.
+compiling included, on 10-way 1-shot episodes, and is evaluated on 600 fixed
+tasks of alphabets never seen in training (on those of the first setting before
+training, too). Then baselines and
+transductive learners classify features of two backbones, embedded once: one
+pre-trained by an ordinary `fit` on all training classes at once, for as many
+minutes, and the prototypical network's. 95 % intervals over tasks; prints rows
+of Markdown tables.
 
     python benchmarks/embedding_learners.py --data FILE --minutes 10
     python benchmarks/embedding_learners.py --data FILE --only r2d2 lrd2
@@ -14,6 +17,7 @@ import argparse
 import os
 
 import keras
+import numpy as np
 import omniglot
 import tensorflow as tf
 from gradient_learners import TimeBudget
@@ -70,6 +74,7 @@ ON_FEATURES = (
     learn.TIM,
     learn.PTMAP,
 )
+PRETRAINED = "pretrained"
 
 
 def with_raw_covariance():
@@ -92,10 +97,10 @@ def compile_learner(learner, name=""):
     return learner
 
 
-def judge(learner, test, arguments):
+def judge(learner, test, settings, arguments):
     """Return accuracies with intervals, a cell for each setting."""
     cells = []
-    for setting in arguments.settings:
+    for setting in settings:
         ways, shots = map(int, setting.split("x"))
         accuracy, interval = omniglot.evaluate(
             learner, test, ways, shots, arguments.episodes
@@ -108,7 +113,7 @@ def train(name, data, test, arguments):
     """Train one learner, print its row, and return it."""
     keras.utils.set_random_seed(arguments.seed)
     learner = compile_learner(TRAINED[name](), name)
-    before = judge(learner, test, arguments)
+    untrained = judge(learner, test, arguments.settings[:1], arguments)
     episodes = km.episodes.episodes_from_arrays(
         *omniglot.with_rotations(*data),
         km.episodes.EpisodeSpec(10, 1, 5),
@@ -117,23 +122,43 @@ def train(name, data, test, arguments):
     )
     budget = TimeBudget(60 * arguments.minutes, RATE)
     learner.fit(episodes, steps_per_epoch=10**7, callbacks=[budget], verbose=0)
-    after = judge(learner, test, arguments)
-    cells = [f"{a} → **{b}**" for a, b in zip(before, after)]
-    print(f"| {name} | {' | '.join(cells)} | {budget.steps:,} |", flush=True)
+    trained = judge(learner, test, arguments.settings, arguments)
+    row = [name, f"{budget.steps:,}", *untrained, *trained]
+    print(f"| {' | '.join(row)} |", flush=True)
     return learner
 
 
-def judge_features(backbone, test, arguments):
+def pretrain(data, arguments):
+    """Return a backbone trained by an ordinary `fit` on all classes at once."""
+    keras.utils.set_random_seed(arguments.seed)
+    x, y = omniglot.with_rotations(*data)
+    classes, y = np.unique(y, return_inverse=True)
+    backbone = conv4()
+    classifier = keras.Sequential([backbone, keras.layers.Dense(len(classes))])
+    compile_learner(classifier)
+    budget = TimeBudget(60 * arguments.minutes, RATE)
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).repeat()
+    batches = batches.shuffle(len(x), seed=arguments.seed).batch(128)
+    classifier.fit(
+        batches, steps_per_epoch=10**7, callbacks=[budget], verbose=0
+    )
+    return backbone
+
+
+def judge_features(name, backbone, data, test, arguments):
     """Print a row for each head over features of one backbone."""
+    mean = km.evaluation.embed(backbone, data[0]).mean(axis=0)
     features = km.evaluation.embed(backbone, test[0])
     inputs = keras.Input(features.shape[1:])
     for build in ON_FEATURES:
-        learner = compile_learner(build(keras.Model(inputs, inputs)))
+        options = {"base_mean": mean} if build is learn.SimpleShot else {}
+        learner = build(keras.Model(inputs, inputs), **options)
+        compile_learner(learner)
         kind = "yes" if getattr(learner, "transductive", False) else "no"
-        cells = judge(learner, (features, test[1]), arguments)
-        print(
-            f"| {build.__name__} | {kind} | {' | '.join(cells)} |", flush=True
-        )
+        data = features, test[1]
+        cells = judge(learner, data, arguments.settings, arguments)
+        row = [name, build.__name__, kind, *cells]
+        print(f"| {' | '.join(row)} |", flush=True)
 
 
 def header(*columns):
@@ -143,7 +168,7 @@ def header(*columns):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True)
-    parser.add_argument("--only", nargs="*", choices=TRAINED)
+    parser.add_argument("--only", nargs="*", choices=[*TRAINED, PRETRAINED])
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--episodes", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
@@ -158,15 +183,22 @@ def main():
         f"{len(os.sched_getaffinity(0))} cores, TensorFlow {tf.__version__}, "
         f"{arguments.episodes} tasks; ways x shots\n"
     )
-    header("learner, untrained → trained", *arguments.settings, "steps")
-    trained = {
-        name: train(name, data, test, arguments)
-        for name in arguments.only or TRAINED
-    }
-    if "proto_net" in trained:
+    names = arguments.only or [*TRAINED, PRETRAINED]
+    first, *_ = settings = arguments.settings
+    header("learner", "steps", f"untrained, {first}", *settings)
+    backbones = {}
+    for name in TRAINED:
+        if name in names:
+            learner = train(name, data, test, arguments)
+            if name == "proto_net":
+                backbones[name] = learner.backbone
+    if PRETRAINED in names:
+        backbones[PRETRAINED] = pretrain(data, arguments)
+    if backbones:
         print()
-        header("over features", "transductive", *arguments.settings)
-        judge_features(trained["proto_net"].backbone, test, arguments)
+        header("backbone", "head", "transductive", *settings)
+    for name, backbone in backbones.items():
+        judge_features(name, backbone, data, test, arguments)
 
 
 if __name__ == "__main__":

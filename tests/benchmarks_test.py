@@ -108,12 +108,30 @@ def test_gradient_learners(characters_file):
 
 @pytest.mark.slow
 def test_embedding_learners(characters_file):
-    options = ["--only", "proto_net", "relation_network", "--settings", "5x1"]
-    options += ["--data", characters_file, "--minutes", 0.02, "--episodes", 4]
-    lines = lines_of("embedding_learners.py", *options)
+    options = ["--only", "proto_net", "relation_network", "pretrained"]
+    options += ["--settings", "5x1", "--minutes", 0.02, "--episodes", 4]
+    lines = lines_of(
+        "embedding_learners.py", "--data", characters_file, *options
+    )
     rows = [line for line in lines if line.startswith("| ")]
-    assert len(rows) == 2 + 2 + 10
-    assert "| PTMAP | yes | " in lines[-1]
+    heads = [row for row in rows if row.startswith("| pretrained | ")]
+    assert len(rows) == 2 + 2 + 2 * len(heads)
+    assert any(row.startswith("| pretrained | PTMAP | yes |") for row in heads)
+
+
+@pytest.mark.slow
+def test_text_and_speech(shared_file):
+    options = ["--data", shared_file("data"), "--only", "clinc150"]
+    options += ["--minutes", 0.02, "--episodes", 8]
+    lines = lines_of("text_and_speech.py", *options)
+    rows = [line.split(" | ") for line in lines if line.startswith("| CLINC")]
+    assert [row[1] for row in rows] == [
+        "floor",
+        "ProtoNet",
+        "R2D2",
+        "SimpleShot",
+    ]
+    assert all(row[-1].count("±") == 2 for row in rows[1:])
 
 
 @pytest.mark.slow
