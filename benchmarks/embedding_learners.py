@@ -2,12 +2,11 @@
 
 Each metric learner and closed-form head trains for the same number of minutes,
 compiling included, on 10-way 1-shot episodes, and is evaluated on 600 fixed
-tasks of alphabets never seen in training (on those of the first setting before
-training, too). Then baselines and
-transductive learners classify features of two backbones, embedded once: one
-pre-trained by an ordinary `fit` on all training classes at once, for as many
-minutes, and the prototypical network's. 95 % intervals over tasks; prints rows
-of Markdown tables.
+tasks of alphabets never seen in training; on the first kind of them before
+training, too. Then baselines and transductive learners classify features of two
+backbones, embedded once: one pre-trained by an ordinary `fit` on all training
+classes at once, for as many minutes, and the prototypical network's. 95 %
+intervals over tasks; prints rows of Markdown tables.
 
     python benchmarks/embedding_learners.py --data FILE --minutes 10
     python benchmarks/embedding_learners.py --data FILE --only r2d2 lrd2
