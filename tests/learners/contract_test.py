@@ -262,21 +262,15 @@ ROWS = {
     "LRD2": head_row(km.learners.LRD2),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
-IN_FULL = (
-    "MAML-transductive",
-    "MAML-padded",
-    "MAML-loop-recomputed",
-    "ProtoNet",
-    "ProtoNet-padded",
-)
-QUICK = ("fit_lowers_the_loss", "keras_file")
-COMPILED = ("MAML-transductive", "MAML-loop-recomputed", "ProtoNet-padded")
+IN_FULL = ("MAML-transductive", "MAML-padded", "ProtoNet-padded")
+QUICK = "keras_file"
+COMPILED = ("MAML-transductive", "ProtoNet-padded")
 
 
 def cases():
     for name in ROWS:
         for check in km.testing.LEARNER_CHECKS:
-            is_quick = name in IN_FULL or check in QUICK
+            is_quick = name in IN_FULL or check == QUICK
             if check == "xla_equals_graph":
                 is_quick = name in COMPILED
             marks = () if is_quick else pytest.mark.slow
