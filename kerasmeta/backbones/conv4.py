@@ -65,9 +65,10 @@ def conv4(
             filters, 3, strides, padding="same", name=f"block{block}_conv"
         )(x)
         x = layers.BatchNormalization(name=f"block{block}_norm")(x)
-        x = layers.ReLU(name=f"block{block}_relu")(x)
         if downsampling == "max_pool":
+            # Before the ReLU, which is monotone: the same maxima, sooner.
             x = layers.MaxPooling2D(name=f"block{block}_pool")(x)
+        x = layers.ReLU(name=f"block{block}_relu")(x)
     if downsampling == "max_pool":
         x = layers.Flatten(name="flatten")(x)
     else:

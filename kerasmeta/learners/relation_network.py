@@ -52,7 +52,7 @@ class RelationNetwork(EmbeddingLearner):
     Example:
 
     >>> conv4 = km.backbones.conv4((28, 28, 1), filters=8)
-    >>> maps = conv4.get_layer("block2_pool").output
+    >>> maps = conv4.get_layer("block2_relu").output
     >>> learner = km.learners.RelationNetwork(keras.Model(conv4.input, maps))
     >>> learner.compile(
     ...     optimizer="adam",
