@@ -157,6 +157,17 @@ ROWS = {
         episodes=images,
         compile=CROSSENTROPY,
     ),
+    "TransductiveFineTuning": dict(
+        learner=lambda: km.learners.TransductiveFineTuning(
+            flat(),
+            ways=3,
+            inner_learning_rate=1e-3,
+            inner_steps=1,
+        ),
+        episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
+    ),
     "IMAML": gradient_row(
         lambda: km.learners.IMAML(
             dense(),
