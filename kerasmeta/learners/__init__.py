@@ -8,6 +8,7 @@ from kerasmeta.learners.baseline_plus_plus import BaselinePlusPlus
 from kerasmeta.learners.bd_cspn import BDCSPN
 from kerasmeta.learners.boil import BOIL
 from kerasmeta.learners.cavia import CAVIA
+from kerasmeta.learners.cnaps import CNAPS
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.feat import FEAT
 from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
