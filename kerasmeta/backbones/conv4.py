@@ -3,7 +3,9 @@
 import keras
 from keras import layers
 
+from kerasmeta.layers import FiLM
 from kerasmeta.utils import check_choice
+from kerasmeta.utils import check_positive_int
 
 
 def conv4(
@@ -11,6 +13,7 @@ def conv4(
     num_classes=None,
     filters=64,
     downsampling="max_pool",
+    context_size=None,
     name="conv4",
 ):
     """Return the four-block convolutional network of the few-shot papers.
@@ -23,6 +26,10 @@ def conv4(
     MAML's Omniglot network has strides of two in place of poolings, which
     cost a fourth of the arithmetic: `downsampling="stride"`.
 
+    With `context_size` it takes a pair `[x, context]`, for `CNAPS`: after each
+    normalization a `km.layers.FiLM` moves the channels by what the context
+    says, at first hardly.
+
     Reference: Vinyals et al., 2016, "Matching Networks for One Shot Learning",
     arXiv:1606.04080; with strides, Finn, Abbeel and Levine, 2017,
     arXiv:1703.03400, section 5.2.
@@ -32,6 +39,7 @@ def conv4(
         num_classes: Width of the head, or `None` for no head.
         filters: Number of filters of each block.
         downsampling: `"max_pool"` or `"stride"`.
+        context_size: Length of the context, or `None` for none.
         name: Name of the model.
 
     Returns:
@@ -57,14 +65,21 @@ def conv4(
             "pixels each way, because four blocks halve it four times. "
             f"Received: input_shape={input_shape}"
         )
-    inputs = keras.Input(input_shape)
-    x = inputs
+    x = inputs = keras.Input(input_shape)
+    if context_size is not None:
+        context = keras.Input(
+            (check_positive_int("context_size", context_size),)
+        )
+        inputs = [x, context]
     strides = 2 if downsampling == "stride" else 1
     for block in range(1, 5):
         x = layers.Conv2D(
             filters, 3, strides, padding="same", name=f"block{block}_conv"
         )(x)
         x = layers.BatchNormalization(name=f"block{block}_norm")(x)
+        if context_size is not None:
+            small = keras.initializers.RandomNormal(stddev=0.001)
+            x = FiLM(small, name=f"block{block}_film")([x, context])
         if downsampling == "max_pool":
             # Before the ReLU, which is monotone: the same maxima, sooner.
             x = layers.MaxPooling2D(name=f"block{block}_pool")(x)

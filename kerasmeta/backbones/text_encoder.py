@@ -3,7 +3,9 @@
 import keras
 from keras import layers
 
+from kerasmeta.layers import AttentionPooling
 from kerasmeta.layers import MaskedMean
+from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
 
 
@@ -12,6 +14,7 @@ def text_encoder(
     num_classes=None,
     embedding_size=64,
     units=(64,),
+    pooling="mean",
     name="text_encoder",
 ):
     """Return a network that averages word embeddings: a deep averaging network.
@@ -20,6 +23,9 @@ def text_encoder(
     small, and hard to beat with few examples. Tokens are embedded, averaged
     without padding (token 0), and go through dense ReLU layers. With
     `num_classes` it ends in logits; without, in the features.
+
+    With `pooling="attention"` the mean is one of learned weights, for longer
+    texts of which a few words decide: see `km.layers.AttentionPooling`.
 
     Reference: Iyyer, Manjunatha, Boyd-Graber and Daume III, 2015, "Deep
     Unordered Composition Rivals Syntactic Methods for Text Classification",
@@ -31,6 +37,7 @@ def text_encoder(
         num_classes: Width of the head, or `None` for no head.
         embedding_size: Size of a word's embedding.
         units: Width of each hidden layer.
+        pooling: `"mean"` or `"attention"`.
         name: Name of the model.
 
     Returns:
@@ -38,7 +45,8 @@ def text_encoder(
         number of tokens.
 
     Raises:
-        ValueError: If a size is not a positive integer.
+        ValueError: If a size is not a positive integer, or `pooling` is
+            unknown.
 
     Example:
 
@@ -54,6 +62,7 @@ def text_encoder(
     TensorShape([2, 64])
     """
     check_positive_int("vocabulary_size", vocabulary_size, 2)
+    check_choice("pooling", pooling, ("mean", "attention"))
     inputs = keras.Input((None,), dtype="int32")
     x = layers.Embedding(
         vocabulary_size,
@@ -61,7 +70,10 @@ def text_encoder(
         mask_zero=True,
         name="embedding",
     )(inputs)
-    x = MaskedMean(name="average")(x)
+    if pooling == "attention":
+        x = AttentionPooling(name="attention")(x)
+    else:
+        x = MaskedMean(name="average")(x)
     for i, width in enumerate(units, 1):
         x = layers.Dense(width, "relu", name=f"hidden{i}")(x)
     if num_classes is not None:

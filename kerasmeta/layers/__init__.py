@@ -1,6 +1,7 @@
 """Layers that networks of several learners and kinds of data share."""
 
 from kerasmeta.layers.attention_lstm import AttentionLSTM
+from kerasmeta.layers.attention_pooling import AttentionPooling
 from kerasmeta.layers.drop_block import DropBlock
 from kerasmeta.layers.film import FiLM
 from kerasmeta.layers.impute import Impute

@@ -8,6 +8,7 @@ from kerasmeta.learners.baseline_plus_plus import BaselinePlusPlus
 from kerasmeta.learners.bd_cspn import BDCSPN
 from kerasmeta.learners.boil import BOIL
 from kerasmeta.learners.cavia import CAVIA
+from kerasmeta.learners.cnaps import CNAPS
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.feat import FEAT
 from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
@@ -29,6 +30,7 @@ from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.nearest_neighbour import NearestNeighbour
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet
+from kerasmeta.learners.prototype_head_learner import PrototypeHeadLearner
 from kerasmeta.learners.pt_map import PTMAP
 from kerasmeta.learners.r2d2 import R2D2
 from kerasmeta.learners.relation_network import RelationNetwork
@@ -37,4 +39,5 @@ from kerasmeta.learners.siamese_network import SiameseNetwork
 from kerasmeta.learners.simple_shot import SimpleShot
 from kerasmeta.learners.soft_k_means import SoftKMeans
 from kerasmeta.learners.tim import TIM
+from kerasmeta.learners.transductive_fine_tuning import TransductiveFineTuning
 from kerasmeta.learners.transductive_learner import TransductiveLearner

@@ -19,9 +19,10 @@ class BaselinePlusPlus(FittedHeadLearner):
 
     `logits_n = scale * cos(w_n, f(x))`
 
-    The paper begins with random vectors; here they begin as the class means of
-    the normalized features, which needs no luck and no seed. Each step sees the
-    whole support set, as in `Baseline`.
+    Only directions matter here, as in the paper's text; its code also learns a
+    length for each `w_n`. It begins with random vectors; here they begin as the
+    class means of the normalized features, which needs no luck and no seed.
+    Each step sees the whole support set, as in `Baseline`.
 
     Reference: Chen, Liu, Kira, Wang and Huang, 2019, "A Closer Look at Few-shot
     Classification", arXiv:1904.04232.

@@ -4,8 +4,9 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.adapted_learner import adapt_learner
+from kerasmeta.learners.context_network import context_size
+from kerasmeta.learners.context_network import with_context
 from kerasmeta.learners.gradient_learner import GradientLearner
-from kerasmeta.learners.network_shapes import input_shapes
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -67,19 +68,7 @@ class CAVIA(GradientLearner):
     @property
     def context_size(self):
         """The length of the context vector."""
-        shapes = input_shapes(self.network)
-        is_pair = isinstance(shapes, (list, tuple)) and len(shapes) == 2
-        context = shapes[1] if is_pair else None
-        is_vector = isinstance(context, (list, tuple)) and len(context) == 2
-        if not is_vector or not isinstance(context[1], int):
-            raise ValueError(
-                "`network` must take a pair `[x, context]` whose second part "
-                "has shape [n, context_size], such as "
-                "`keras.Model([x, context], outputs)` with "
-                "`context = keras.Input((5,))`. "
-                f"Received: a network with inputs of shape {shapes}"
-            )
-        return context[1]
+        return context_size(self.network)
 
     def initial_fast_weights(
         self, support_x=None, support_y=None, support_mask=None
@@ -88,17 +77,11 @@ class CAVIA(GradientLearner):
 
     def forward(self, fast_weights, buffers, x, training=False, step=0):
         slow = [v.value for v in self.network.trainable_variables]
-        pair = _with_context(x, fast_weights[0])
+        pair = with_context(x, fast_weights[0])
         return self._network_state.call(slow, buffers, pair, training)
 
     def adapted_model(self, support_x, support_y, support_mask=None):
         return adapt_learner(self, support_x, support_y, support_mask)
 
     def network_input(self, x):
-        return _with_context(x, self.initial_fast_weights()[0])
-
-
-def _with_context(x, context):
-    """Return the pair that the network takes: each example has the context."""
-    size = tf.shape(tf.nest.flatten(x)[0])[0]
-    return [x, tf.tile(context[None], [size, 1])]
+        return with_context(x, self.initial_fast_weights()[0])

@@ -171,6 +171,10 @@ class GradientLearner(MetaLearner, abc.ABC):
             loss = loss if extra is None else loss + extra
         return loss, buffers
 
+    def step_function(self, training):
+        """Return what the inner loop repeats, as `gradient_step` does."""
+        return gradient_step(self, training)
+
     def support_batch(self, support, step):
         """Return what a step of the inner loop learns from.
 
@@ -208,7 +212,7 @@ class GradientLearner(MetaLearner, abc.ABC):
 
     def _take_steps(self, state, support, training, collect=None):
         """Take all inner steps, and collect something after each."""
-        step_fn = gradient_step(self, training)
+        step_fn = self.step_function(training)
         if self.rematerialize:
             step_fn = rematerialized(step_fn, HeldVariables(self.variables))
         return run_steps(

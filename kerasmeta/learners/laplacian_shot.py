@@ -28,7 +28,7 @@ class LaplacianShot(TransductiveLearner):
     which are the paper's bound updates. The logits are those of the last step.
     Prototypes are the class means: the authors' optional rectification is left
     out. Their code counts a query among its own nearest neighbours; here
-    `neighbours` are others.
+    `neighbours` are others, so that its `knn` of 3 is `neighbours=2`.
 
     Reference: Ziko, Dolz, Granger and Ben Ayed, 2020, "Laplacian Regularized
     Few-Shot Learning", arXiv:2006.15486.

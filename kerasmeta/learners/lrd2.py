@@ -39,8 +39,11 @@ class LRD2(EmbeddingLearner):
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
         ways: Number of classes in an episode, or `None` to count them in the
             labels of each meta-batch.
-        newton_steps: Number of steps of Newton's method, from zero.
-        initial_penalty: Positive number, where the penalty begins.
+        newton_steps: Number of steps of Newton's method, from zero, of which
+            nothing shortens one that overshoots, as some of a dozen can where
+            the penalty is tiny.
+        initial_penalty: Positive number, where the penalty begins; 50 in the
+            authors' code.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:

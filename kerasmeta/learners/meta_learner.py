@@ -290,6 +290,31 @@ class MetaLearner(keras.Model, abc.ABC):
         """
         export_learner(self, filepath, episodes)
 
+    # Files keep the seeds, too, which Keras forgets: training that goes on from
+    # a file draws what it would have drawn.
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        for name, state in self._seed_states().items():
+            store[name] = state.numpy()
+
+    def load_own_variables(self, store):
+        states = self._seed_states()
+        own = {name: store[name] for name in store.keys()}
+        saved = {name: own.pop(name) for name in states if name in own}
+        super().load_own_variables(own)
+        for name, value in saved.items():
+            states[name].assign(value)
+
+    def _seed_states(self):
+        """Return the states of all seed generators, by their name in files."""
+        states = [
+            variable
+            for variable in self.non_trainable_variables
+            if variable.name == "seed_generator_state"
+        ]
+        return {f"seed_{i}": state for i, state in enumerate(states)}
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -1,27 +1,14 @@
 """MAML whose head begins as prototypes."""
 
-import contextlib
-
 import keras
 import tensorflow as tf
 
 from kerasmeta.learners.adapted_learner import adapt_learner
-from kerasmeta.learners.checks import check_classes
-from kerasmeta.learners.counted_ways import counted_ways
-from kerasmeta.learners.gradient_learner import GradientLearner
-from kerasmeta.learners.network_shapes import embedding_size
-from kerasmeta.ops import class_prototypes
-from kerasmeta.ops.absent_classes import present_classes
-from kerasmeta.ops.absent_classes import rule_out
-from kerasmeta.utils import check_positive_int
-
-# The bias of a class without support examples: it marks the class, whatever an
-# inner optimizer multiplies it by. No gradient ever reaches it.
-_ABSENT = -1e30
+from kerasmeta.learners.prototype_head_learner import PrototypeHeadLearner
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
-class ProtoMAML(GradientLearner):
+class ProtoMAML(PrototypeHeadLearner):
     """MAML with a head that begins as the nearest class mean.
 
     Use it where the number of classes varies from task to task, or where MAML
@@ -75,42 +62,12 @@ class ProtoMAML(GradientLearner):
     ['accuracy', 'loss']
     """
 
-    def __init__(self, network, ways=None, inner_learning_rate=0.01, **kwargs):
-        if ways is not None:
-            check_positive_int("ways", ways, 2)
-        self.ways = ways
-        self.embedding_size = embedding_size(network)
-        super().__init__(network, inner_learning_rate, **kwargs)
-        if ways is None and self.inner_optimizer.weights:
-            raise ValueError(
-                "An inner optimizer with weights of its own has some for the "
-                "head, so `ways` must be given. "
-                f"Received: ways=None, inner_optimizer={self.inner_optimizer!r}"
-            )
-
-    def initial_fast_weights(
-        self, support_x=None, support_y=None, support_mask=None
-    ):
-        # `_take_steps` makes the head, from embeddings like those of the steps.
-        ways, dtype = self.ways or 2, self.variable_dtype
-        return [
-            *super().initial_fast_weights(),
-            tf.zeros([self.embedding_size, ways], dtype),
-            tf.zeros([ways], dtype),
-        ]
-
-    def forward(self, fast_weights, buffers, x, training=False, step=0):
-        *backbone, kernel, bias = fast_weights
-        embeddings, buffers, losses = super().forward(
-            backbone, buffers, x, training, step
-        )
-        is_class = bias > 1e-3 * _ABSENT
-        bias = tf.where(is_class, bias, 0.0)
-        logits = tf.matmul(tf.cast(embeddings, kernel.dtype), kernel) + bias
-        return rule_out(logits, is_class), buffers, losses
+    def initial_head(self, prototypes):
+        bias = -tf.reduce_sum(tf.square(prototypes), axis=-1)
+        return 2 * tf.transpose(prototypes), bias
 
     def _take_steps(self, state, support, training, collect=None):
-        weights = self._begin_with_prototypes(state, support, training)
+        weights = self.begin_with_prototypes(state, support, training)
         state = {
             **state,
             "fast_weights": weights,
@@ -118,41 +75,5 @@ class ProtoMAML(GradientLearner):
         }
         return super()._take_steps(state, support, training, collect)
 
-    def _begin_with_prototypes(self, state, support, training):
-        """Return the fast weights with the head that the prototypes make."""
-        *backbone, kernel, _ = state["fast_weights"]
-        mask = support.get("mask")
-        labels = tf.reshape(tf.cast(support["y"], "int32"), [-1])
-        with self._policy(mask):
-            embeddings, _, _ = super().forward(
-                backbone, state["buffers"], support["x"], training
-            )
-        embeddings = tf.cast(embeddings, kernel.dtype)
-        with self._counting(labels) as ways:
-            prototypes = class_prototypes(embeddings, labels, ways, mask)
-            is_class = present_classes(labels, ways, mask)
-        bias = -tf.reduce_sum(tf.square(prototypes), axis=-1)
-        bias = tf.where(is_class, bias, _ABSENT)
-        return [*backbone, 2 * tf.transpose(prototypes), bias]
-
-    def _counting(self, support_y):
-        if self.ways is not None:
-            return contextlib.nullcontext(self.ways)
-        return counted_ways(support_y)
-
-    def solve(self, episodes, training=False):
-        with self._counting(episodes["support_y"]):
-            return super().solve(episodes, training)
-
-    def meta_gradients(self, episodes, query_y, sample_weight=None):
-        with self._counting(episodes["support_y"]):
-            return super().meta_gradients(episodes, query_y, sample_weight)
-
     def adapted_model(self, support_x, support_y, support_mask=None):
         return adapt_learner(self, support_x, support_y, support_mask)
-
-    def check_task(self, support_x, support_y, query_y=None, ways=None):
-        check_classes(support_y, query_y, self.ways)
-
-    def get_config(self):
-        return {**super().get_config(), "ways": self.ways}

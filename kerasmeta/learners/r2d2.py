@@ -29,7 +29,8 @@ class R2D2(EmbeddingLearner):
     `[Q, K]` are `f(query) W` itself.
 
     The authors' code penalises the mean of the squared errors, here it is their
-    sum, as in the paper; its scale begins at 10 or 1e-4, by data set.
+    sum, as in the paper; its penalty begins at 50, and its scale at 10 or 1e-4,
+    by data set.
 
     Reference: Bertinetto, Henriques, Torr and Vedaldi, 2019, "Meta-learning
     with Differentiable Closed-form Solvers", arXiv:1805.08136.

@@ -25,7 +25,8 @@ class RelationNetwork(EmbeddingLearner):
 
     The backbone returns feature maps, as in the paper, of at least 4 pixels
     each way, so end it before it flattens; or vectors, which the module
-    compares with dense layers in place of convolutions.
+    compares with dense layers in place of convolutions. The paper's has four
+    blocks, of which only the first two end in pooling.
 
     Compile it with `km.losses.RelationMeanSquaredError()`, as in the paper, or
     with `SparseCategoricalCrossentropy(from_logits=True)`.

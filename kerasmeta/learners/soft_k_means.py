@@ -1,5 +1,7 @@
 """Prototypes refined by the queries: soft k-means."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -10,6 +12,7 @@ from kerasmeta.ops.absent_classes import rule_out
 from kerasmeta.ops.soft_members import class_mask
 from kerasmeta.ops.soft_members import member_means
 from kerasmeta.utils import check_positive_int
+from kerasmeta.utils import check_positive_number
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -30,6 +33,9 @@ class SoftKMeans(TransductiveLearner):
 
     `-||f(q)||^2 / r^2 - log r`
 
+    so that a wide one takes the queries whose squared distance to each
+    prototype is more than `log r`.
+
     Reference: Ren et al., 2018, "Meta-Learning for Semi-Supervised Few-Shot
     Classification", arXiv:1803.00676.
 
@@ -39,11 +45,13 @@ class SoftKMeans(TransductiveLearner):
             labels of each meta-batch.
         steps: Number of refinements; the paper's is 1.
         distractors: Whether there is a cluster for none of the classes.
+        initial_spread: Positive number, where its spread begins; the default
+            is that of the authors' code.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
         ValueError: If the backbone is not a built model, or `steps` is not a
-            positive integer.
+            positive integer or `initial_spread` no positive number.
 
     Example:
 
@@ -56,14 +64,27 @@ class SoftKMeans(TransductiveLearner):
     """
 
     def __init__(
-        self, backbone, ways=None, steps=1, distractors=False, **kwargs
+        self,
+        backbone,
+        ways=None,
+        steps=1,
+        distractors=False,
+        initial_spread=100.0,
+        **kwargs,
     ):
         super().__init__(backbone, ways, **kwargs)
         self.steps = check_positive_int("steps", steps)
         self.distractors = bool(distractors)
+        self.initial_spread = check_positive_number(
+            "initial_spread", initial_spread
+        )
         if self.distractors:
             self.log_spread = self.add_weight(
-                shape=(), initializer="zeros", name="log_spread"
+                shape=(),
+                initializer=keras.initializers.Constant(
+                    math.log(self.initial_spread)
+                ),
+                name="log_spread",
             )
 
     def classify(self, support, members, query, is_query):
@@ -95,4 +116,5 @@ class SoftKMeans(TransductiveLearner):
             **super().get_config(),
             "steps": self.steps,
             "distractors": self.distractors,
+            "initial_spread": self.initial_spread,
         }

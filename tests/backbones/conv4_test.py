@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 import kerasmeta as km
@@ -22,3 +23,19 @@ def test_size_by_hand(shape, filters, features, count):
     assert network.output_shape == (None, features)
     with_head = km.backbones.conv4(shape, num_classes=5, filters=filters)
     assert with_head.count_params() == count + 5 * features + 5
+
+
+def test_a_context_of_zeros_changes_nothing():
+    plain = km.backbones.conv4((16, 16, 1), filters=4)
+    network = km.backbones.conv4((16, 16, 1), filters=4, context_size=3)
+    films = [f"block{block}_film" for block in range(1, 5)]
+    for layer in network.layers:
+        if layer.name in films:
+            assert layer.count_params() == 3 * 8 + 8
+        elif layer.weights:
+            plain.get_layer(layer.name).set_weights(layer.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 16, 16, 1))
+    outputs = network([x, np.zeros((2, 3))])
+    np.testing.assert_allclose(outputs, plain(x), rtol=1e-5, atol=1e-6)
+    moved = network([x, np.full((2, 3), 100.0)])
+    assert np.abs(moved - outputs).max() > 1e-3

@@ -18,11 +18,36 @@ def test_averages_words_without_padding():
         )
 
 
-def test_a_text_without_words_is_finite():
-    features = km.backbones.text_encoder(9)(np.zeros((2, 4), "int32"))
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_a_text_without_words_is_finite(pooling):
+    network = km.backbones.text_encoder(9, pooling=pooling)
+    features = network(np.zeros((2, 4), "int32"))
     assert np.isfinite(features.numpy()).all()
+
+
+def test_attention_begins_as_the_mean_and_learns_which_words_count():
+    encoder = km.backbones.text_encoder(
+        9, embedding_size=4, units=(5,), pooling="attention"
+    )
+    assert encoder.count_params() == 9 * 4 + (4 * 4 + 4) + 4 + (4 * 5 + 5)
+    mean = km.backbones.text_encoder(9, embedding_size=4, units=(5,))
+    for name in ("embedding", "hidden1"):
+        weights = encoder.get_layer(name).get_weights()
+        mean.get_layer(name).set_weights(weights)
+    tokens = np.array([[3, 5, 0, 0], [1, 2, 3, 4]])
+    np.testing.assert_allclose(
+        encoder(tokens), mean(tokens), rtol=1e-5, atol=1e-6
+    )
+    attention = encoder.get_layer("attention")
+    attention.score.set_weights([np.full((4, 1), 50.0)])
+    assert np.abs(encoder(tokens) - mean(tokens)).max() > 1e-3
 
 
 def test_rejects_an_empty_vocabulary():
     with pytest.raises(ValueError, match="vocabulary_size=1"):
         km.backbones.text_encoder(1)
+
+
+def test_rejects_an_unknown_pooling():
+    with pytest.raises(ValueError, match="pooling='max'"):
+        km.backbones.text_encoder(9, pooling="max")

@@ -85,6 +85,14 @@ def flat(num_outputs=8):
     )
 
 
+def modulated():
+    """Features that a context moves."""
+    x, context = keras.Input((8, 8, 1)), keras.Input((3,))
+    features = keras.layers.Dense(8)(keras.layers.Flatten()(x))
+    film = km.layers.FiLM()([features, context])
+    return keras.Model([x, context], keras.layers.Activation("softplus")(film))
+
+
 def feature_maps():
     network = conv(8)
     return keras.Model(network.inputs, network.layers[-3].output)
@@ -156,6 +164,17 @@ ROWS = {
         ),
         episodes=images,
         compile=CROSSENTROPY,
+    ),
+    "TransductiveFineTuning": dict(
+        learner=lambda: km.learners.TransductiveFineTuning(
+            flat(),
+            ways=3,
+            inner_learning_rate=1e-3,
+            inner_steps=1,
+        ),
+        episodes=images,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
     ),
     "IMAML": gradient_row(
         lambda: km.learners.IMAML(
@@ -249,6 +268,12 @@ ROWS = {
     ),
     "FEAT": head_row(
         km.learners.FEAT, temperature=1.0, dropout=0.0, attention_dropout=0.0
+    ),
+    "CNAPS": dict(
+        learner=lambda: km.learners.CNAPS(modulated(), flat(3), ways=3),
+        episodes=varied,
+        compile=CROSSENTROPY,
+        permutes_classes=True,
     ),
     "MahalanobisNet": head_row(km.learners.MahalanobisNet),
     "GaussianPrototypes": head_row(

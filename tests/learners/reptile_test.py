@@ -218,6 +218,28 @@ def test_save_and_load(tmp_path):
     )
 
 
+def test_training_goes_on_from_a_file_as_without_one(tmp_path):
+    """With the orders of mini-batches and the dropout that were next."""
+    net = network(layers.Dropout(0.5))
+    learner = compiled(net, inner_batch_size=2, inner_steps=3)
+    data = tf.data.Dataset.from_tensors(episodes())
+    learner.fit(data, verbose=0)
+    learner.save(tmp_path / "learner.keras")
+    learner.save_weights(tmp_path / "learner.weights.h5")
+    loaded = keras.models.load_model(tmp_path / "learner.keras")
+    reset = compiled(network(layers.Dropout(0.5)), inner_batch_size=2)
+    reset.load_weights(tmp_path / "learner.weights.h5")
+    for one, two, three in zip(
+        learner.variables, loaded.variables, reset.variables, strict=True
+    ):
+        np.testing.assert_array_equal(one, two)
+        np.testing.assert_array_equal(one, three)
+    learner.fit(data, verbose=0)
+    loaded.fit(data, verbose=0)
+    for one, two in zip(learner.get_weights(), loaded.get_weights()):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
 @keras.saving.register_keras_serializable(package="reptile_test")
 class Learned(km.inner_optimizers.InnerOptimizer):
     def build_for(self, weights, steps=1):

@@ -60,7 +60,30 @@ def test_the_spread_is_trained_and_saved(tmp_path):
         keras.Model(inputs, inputs), distractors=True
     )
     assert [v.name for v in learner.trainable_variables] == ["log_spread"]
+    assert float(learner.log_spread) == pytest.approx(np.log(100.0))
     learner.log_spread.assign(0.7)
     learner.save(tmp_path / "learner.keras")
     loaded = keras.models.load_model(tmp_path / "learner.keras")
     assert float(loaded.log_spread) == pytest.approx(0.7)
+
+
+def test_queries_far_from_all_prototypes_are_left_out():
+    """From the wide spread that it begins with, and without training."""
+    inputs = keras.Input((3,))
+    learner = km.learners.SoftKMeans(
+        keras.Model(inputs, inputs), distractors=True
+    )
+    state = learner.adapt(SUPPORT, LABELS)
+    far = np.concatenate([QUERY, [[9.0, -9.0, 9.0]]])
+    np.testing.assert_allclose(
+        learner.predict_query(state, far)[:-1],
+        learner.predict_query(state, QUERY),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("name", ["steps", "initial_spread"])
+def test_bad_arguments(name):
+    with pytest.raises(ValueError, match=f"Received: {name}=-1"):
+        logits_of(**{name: -1})

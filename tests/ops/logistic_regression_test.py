@@ -102,3 +102,27 @@ def test_unknown_sizes(shape):
         logistic_regression(x, targets, 0.3, steps=2),
         rtol=1e-9,
     )
+
+
+def objectives(x, targets, penalty, steps):
+    """What Newton's method minimises, of all tasks and outputs."""
+    weights = logistic_regression(x, targets, penalty, steps).numpy()
+    weights = weights.astype("float64")
+    log_odds = x @ weights
+    losses = np.logaddexp(0.0, log_odds) - targets * log_odds
+    return losses.sum() + 0.5 * penalty * np.sum(weights**2)
+
+
+@pytest.mark.parametrize("penalty", [1.0, 1e-4, 1e-8])
+def test_no_step_overshoots_on_separable_data(penalty):
+    """Nor in single precision, where each probability rounds to 0 or 1."""
+    x, targets = problem(10, 20)
+    values = [objectives(x, targets, penalty, steps) for steps in range(1, 9)]
+    assert (np.diff(values) < 1e-9 * values[0]).all()
+    single = [a.astype("float32") for a in (x, targets)]
+    for steps in (5, 20):
+        np.testing.assert_allclose(
+            objectives(*single, penalty, steps),
+            objectives(x, targets, penalty, steps),
+            rtol=0.02,
+        )

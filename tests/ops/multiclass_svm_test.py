@@ -56,6 +56,24 @@ def test_no_gap_to_the_dual(cost):
         assert primal - dual < 1e-7 * primal
 
 
+@pytest.mark.parametrize("scale", [0.3, 3.0])
+def test_conditions_of_the_optimum_with_many_shots(scale):
+    """5 ways and 20 shots, with the steps that it takes by default."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(100) % 5
+    x = generator.normal(size=(5, 160))[labels]
+    x = scale * np.maximum(x + generator.normal(size=(100, 160)), 0.0)
+    targets = np.eye(5)[labels]
+    weights = multiclass_svm(x[None], targets[None], 0.1)[0].numpy()
+    a = np.linalg.lstsq(x.T, weights, rcond=None)[0]
+    scores = 1 - targets + x @ weights
+    excess = scores - scores.max(axis=1, keepdims=True)
+    # The own class pulls by 0.1 at most, others push, and only the highest.
+    np.testing.assert_allclose(a.sum(axis=1), 0, atol=1e-9)
+    assert (a <= 0.1 * targets + 1e-9).all()
+    assert np.abs(excess[a < 0.1 * targets - 1e-9]).max() < 1e-6
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_single_precision_with_wide_margins(shape):
     """Multipliers that are a small part of the cost."""

@@ -1,0 +1,124 @@
+"""The base of gradient learners whose head begins as class means."""
+
+import abc
+import contextlib
+
+import tensorflow as tf
+
+from kerasmeta.learners.checks import check_classes
+from kerasmeta.learners.counted_ways import counted_ways
+from kerasmeta.learners.gradient_learner import GradientLearner
+from kerasmeta.learners.network_shapes import embedding_size
+from kerasmeta.ops import class_prototypes
+from kerasmeta.ops.absent_classes import present_classes
+from kerasmeta.ops.absent_classes import rule_out
+from kerasmeta.utils import check_positive_int
+
+# The bias of a class without support examples: it marks the class, whatever an
+# inner optimizer multiplies it by. No gradient ever reaches it.
+_ABSENT = -1e30
+
+
+class PrototypeHeadLearner(GradientLearner, abc.ABC):
+    """Adapts a backbone and a linear head, of as many classes as a task has.
+
+    A subclass says how the head begins: `initial_head`. It is made from the
+    class means of the support set, by `begin_with_prototypes`, and the outer
+    gradient goes through it. A class without support examples, as in a padded
+    episode, has no chance.
+
+    Args:
+        network: Built `keras.Model` from examples to embeddings `[n, D]`.
+        ways: Number of classes in an episode, or `None` to count them in the
+            labels of each meta-batch.
+        inner_learning_rate: Rate of the default inner optimizer.
+        **kwargs: As for `GradientLearner`.
+    """
+
+    def __init__(self, network, ways=None, inner_learning_rate=0.01, **kwargs):
+        if ways is not None:
+            check_positive_int("ways", ways, 2)
+        self.ways = ways
+        self.embedding_size = embedding_size(network)
+        super().__init__(network, inner_learning_rate, **kwargs)
+        if ways is None and self.inner_optimizer.weights:
+            raise ValueError(
+                "An inner optimizer with weights of its own has some for the "
+                "head, so `ways` must be given. "
+                f"Received: ways=None, inner_optimizer={self.inner_optimizer!r}"
+            )
+
+    @abc.abstractmethod
+    def initial_head(self, prototypes):
+        """Return the kernel `[D, N]` and the bias `[N]` of the head at first.
+
+        Args:
+            prototypes: Class means of the embedded support set, `[N, D]`.
+        """
+
+    def head_features(self, embeddings):
+        """Return what the head is applied to, `[n, D]`; the embeddings."""
+        return embeddings
+
+    def initial_fast_weights(
+        self, support_x=None, support_y=None, support_mask=None
+    ):
+        # The head is made later, from embeddings like those of the steps.
+        ways, dtype = self.ways or 2, self.variable_dtype
+        return [
+            *super().initial_fast_weights(),
+            tf.zeros([self.embedding_size, ways], dtype),
+            tf.zeros([ways], dtype),
+        ]
+
+    def forward(self, fast_weights, buffers, x, training=False, step=0):
+        *backbone, kernel, bias = fast_weights
+        embeddings, buffers, losses = super().forward(
+            backbone, buffers, x, training, step
+        )
+        is_class = bias > 1e-3 * _ABSENT
+        bias = tf.where(is_class, bias, 0.0)
+        features = self.head_features(tf.cast(embeddings, kernel.dtype))
+        logits = tf.matmul(features, kernel) + bias
+        return rule_out(logits, is_class), buffers, losses
+
+    def begin_with_prototypes(self, state, support, training):
+        """Return the fast weights with the head that the prototypes make.
+
+        Args:
+            state: Dictionary with `"fast_weights"` and `"buffers"`.
+            support: Dictionary of `"x"`, `"y"` and maybe `"mask"`.
+            training: Whether the learner itself is being trained.
+        """
+        *backbone, kernel, _ = state["fast_weights"]
+        mask = support.get("mask")
+        labels = tf.reshape(tf.cast(support["y"], "int32"), [-1])
+        with self._policy(mask):
+            embeddings, _, _ = super().forward(
+                backbone, state["buffers"], support["x"], training
+            )
+        embeddings = tf.cast(embeddings, kernel.dtype)
+        with self._counting(labels) as ways:
+            prototypes = class_prototypes(embeddings, labels, ways, mask)
+            is_class = present_classes(labels, ways, mask)
+        kernel, bias = self.initial_head(prototypes)
+        return [*backbone, kernel, tf.where(is_class, bias, _ABSENT)]
+
+    def _counting(self, support_y):
+        if self.ways is not None:
+            return contextlib.nullcontext(self.ways)
+        return counted_ways(support_y)
+
+    def solve(self, episodes, training=False):
+        with self._counting(episodes["support_y"]):
+            return super().solve(episodes, training)
+
+    def meta_gradients(self, episodes, query_y, sample_weight=None):
+        with self._counting(episodes["support_y"]):
+            return super().meta_gradients(episodes, query_y, sample_weight)
+
+    def check_task(self, support_x, support_y, query_y=None, ways=None):
+        check_classes(support_y, query_y, self.ways)
+
+    def get_config(self):
+        return {**super().get_config(), "ways": self.ways}
