@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
+import sys
 import keras, numpy as np, tensorflow as tf
 import kerasmeta as km
 
@@ -17,10 +20,17 @@ specs = [
     km.episodes.EpisodeSpec((2, 3), (1, 2), (1, 4)),
 ]
 
+learn = km.learners
+build = {
+    "MAML": lambda: learn.MAML(km.backbones.mlp((4,), 3), 0.1),
+    "ProtoNet": lambda: learn.ProtoNet(km.backbones.mlp((4,), 3)),
+    "R2D2": lambda: learn.R2D2(km.backbones.mlp((4,), 3)),
+}[sys.argv[1]]
+
 def weights(strategy, spec):
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        learner = km.learners.MAML(km.backbones.mlp((4,), 3), 0.1)
+        learner = build()
         learner.compile(
             keras.optimizers.SGD(0.1),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -43,9 +53,21 @@ print("equal")
 """
 
 
-def test_two_replicas_are_one():
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MAML",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("ProtoNet", "R2D2")
+        ),
+    ],
+)
+def test_two_replicas_are_one(name):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, encoding="utf-8"
+        [sys.executable, "-c", SCRIPT, name],
+        capture_output=True,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip().endswith("equal")
