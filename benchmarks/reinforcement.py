@@ -20,21 +20,33 @@ import tensorflow as tf
 import kerasmeta as km
 
 ARMS = 5
+STEPS_PER_EPOCH = 10
 TEST_SEEDS = [1, 0], [1, 1]
 
 
-def train(learner, trials, minutes, steps_per_epoch=10):
-    """Train for some minutes, and return the number of steps and the logs."""
+class StopAfter(keras.callbacks.Callback):
+    """Ends training at the end of the epoch in which the minutes are over."""
+
+    def __init__(self, minutes):
+        super().__init__()
+        self.end = time.perf_counter() + 60 * minutes
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = time.perf_counter() > self.end
+
+
+def train(learner, trials, minutes):
+    """Train for some minutes, and return the number of steps."""
+    # Compiling does not count.
     learner.fit(trials, steps_per_epoch=1, verbose=0)
-    end = time.perf_counter() + 60 * minutes
-    steps, logs, seen = 0, [], iter(trials)
-    while time.perf_counter() < end:
-        batches = [next(seen) for _ in range(steps_per_epoch)]
-        for batch in batches:
-            last = learner.train_on_batch(batch, return_dict=True)
-        steps += steps_per_epoch
-        logs.append({name: float(value) for name, value in last.items()})
-    return steps, logs
+    history = learner.fit(
+        trials,
+        steps_per_epoch=STEPS_PER_EPOCH,
+        epochs=10**6,
+        callbacks=[StopAfter(minutes)],
+        verbose=0,
+    )
+    return 1 + STEPS_PER_EPOCH * len(history.epoch)
 
 
 def bandit_regrets(arguments):
@@ -47,7 +59,7 @@ def bandit_regrets(arguments):
         )
     )
     trials = bandits.trials(arguments.batch_size, seed=arguments.seed)
-    steps, _ = train(learner, trials, arguments.minutes)
+    steps = train(learner, trials, arguments.minutes)
     tasks = bandits.sample_tasks(arguments.tasks, TEST_SEEDS[0])
     strategies = {
         "random arms": km.rl.RandomArms(),
@@ -105,7 +117,7 @@ def report_navigation(arguments):
     test = navigation.trials(20, seed=1, num_trials=arguments.tasks)
     returns = {"untrained": evaluate(learner, test)}
     trials = navigation.trials(20, seed=arguments.seed)
-    steps, _ = train(learner, trials, arguments.minutes)
+    steps = train(learner, trials, arguments.minutes)
     returns["trained"] = evaluate(learner, test)
     print(f"\nNavigation: {steps} steps\n")
     print("| inner steps | untrained, return | trained, return |")
