@@ -31,6 +31,7 @@ SMALLER = {
         "num_trials=1000": "num_trials=8",
         "batch_size=1000": "batch_size=4",
         "horizon=100": "horizon=4",
+        "test_inner_steps=3": "test_inner_steps=1",
     },
     **{
         str(page.relative_to(ROOT)): {}
