@@ -23,6 +23,7 @@ from kerasmeta import learners
 from kerasmeta import losses
 from kerasmeta import metrics
 from kerasmeta import ops
+from kerasmeta import rl
 from kerasmeta import tasks
 from kerasmeta import testing
 from kerasmeta import visualization

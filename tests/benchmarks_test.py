@@ -172,3 +172,17 @@ def test_domains(shared_file, domain):
         mean, width = row[name]
         assert 0 < mean < 100 and width >= 0
     assert done.stdout.splitlines()[-1].startswith(f"| {row['title']} | ")
+
+
+@pytest.mark.slow
+def test_reinforcement(tmp_path):
+    options = ["--minutes", 0.01, "--tasks", 20, "--units", 8]
+    options += ["--picture", tmp_path / "curves.png"]
+    text, facts = run("reinforcement.py", "bandits", *options)
+    assert len([line for line in text if line.startswith("|")]) == 2 + 5
+    regret, width = facts["results"]["RL2"]
+    assert 0 < regret < 10 and width > 0
+    text, facts = run("reinforcement.py", "navigation", *options)
+    assert len([line for line in text if line.startswith("|")]) == 2 + 4
+    assert np.shape(facts["results"]["trained"]) == (2, 4)
+    assert (tmp_path / "curves.png").exists()

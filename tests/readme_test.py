@@ -24,6 +24,15 @@ SMALLER = {
     "docs/episodes.md": {},
     "docs/embedding_learners.md": {},
     "docs/gradient_learners.md": {"filters=8": "filters=4"},
+    "docs/reinforcement_learning.md": {
+        "batch_size=256": "batch_size=16",
+        "steps_per_epoch=300": "steps_per_epoch=2",
+        "steps_per_epoch=200": "steps_per_epoch=1",
+        "num_trials=1000": "num_trials=8",
+        "batch_size=1000": "batch_size=4",
+        "horizon=100": "horizon=4",
+        "test_inner_steps=3": "test_inner_steps=1",
+    },
     **{
         str(page.relative_to(ROOT)): {}
         for page in sorted(ROOT.glob("docs/data/*.md"))

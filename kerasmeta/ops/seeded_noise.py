@@ -6,12 +6,30 @@ plain graph and another in one that XLA compiles. These draw the same.
 
 import tensorflow as tf
 
+from kerasmeta.utils.split_mix import integers
 from kerasmeta.utils.split_mix import normals
 from kerasmeta.utils.split_mix import stream_keys
 from kerasmeta.utils.split_mix import uniforms
 
 _UNIFORM_SALT = 0x2545F4914F6CDD1D
 _NORMAL_SALT = 0x1B873593CC9E2D51
+_FOLD_SALT = 0x5851F42D4C957F2D
+
+
+def fold_seed(seed, number):
+    """Return another seed, which depends on a seed and a number.
+
+    Args:
+        seed: Two integers.
+        number: Integer; another one gives an unrelated seed.
+
+    Returns:
+        An int64 tensor of two non-negative integers.
+    """
+    first, second = tf.unstack(tf.cast(seed, "int64"))
+    number = tf.cast(number, "int64")
+    keys = stream_keys(first, second, number[None], salt=_FOLD_SALT)
+    return integers(keys, 2)[0]
 
 
 def seeded_uniforms(shape, seed):

@@ -57,6 +57,16 @@ def check_fraction(name, value):
     return number
 
 
+def check_share(name, value):
+    """Return `value` as a `float` in `[0, 1]`, or say what is wrong with it."""
+    number = _as_number(value)
+    if not 0 <= number <= 1:
+        raise ValueError(
+            f"`{name}` must be a number from 0 to 1. Received: {name}={value!r}"
+        )
+    return number
+
+
 def _as_number(value):
     try:
         # `float` would take "0.1" and True, which are mistakes here.

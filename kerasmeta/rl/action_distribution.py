@@ -1,0 +1,101 @@
+"""How actions are drawn from what a network says."""
+
+import abc
+import math
+
+import tensorflow as tf
+
+from kerasmeta.ops.seeded_noise import seeded_normals
+from kerasmeta.ops.seeded_noise import seeded_uniforms
+
+
+class ActionDistribution(abc.ABC):
+    """A distribution of actions, given by the outputs of a network.
+
+    Args:
+        size: Number of actions, or length of an action.
+    """
+
+    def __init__(self, size):
+        self.size = size
+
+    @property
+    @abc.abstractmethod
+    def output_size(self):
+        """How many outputs a network must have."""
+
+    @abc.abstractmethod
+    def sample(self, outputs, seed):
+        """Draw an action for each row of `outputs`, `[..., output_size]`."""
+
+    @abc.abstractmethod
+    def log_prob(self, outputs, actions):
+        """Return the logarithm of the density of the actions, `[...]`."""
+
+    @abc.abstractmethod
+    def entropy(self, outputs):
+        """Return the entropy, `[...]`."""
+
+    @abc.abstractmethod
+    def encode(self, actions):
+        """Return what a network is told of the actions, `[..., size]`."""
+
+
+class Categorical(ActionDistribution):
+    """Numbered actions: the outputs are logits."""
+
+    @property
+    def output_size(self):
+        return self.size
+
+    def sample(self, outputs, seed):
+        uniforms = seeded_uniforms(tf.shape(outputs), seed)
+        # The largest of logits plus Gumbel noise has the right distribution.
+        noise = -tf.math.log(-tf.math.log(uniforms))
+        return tf.argmax(outputs + noise, axis=-1, output_type="int32")
+
+    def log_prob(self, outputs, actions):
+        logs = tf.nn.log_softmax(outputs)
+        # A product, and not a gather, whose second derivative is a scatter.
+        return tf.reduce_sum(logs * self.encode(actions), axis=-1)
+
+    def entropy(self, outputs):
+        logs = tf.nn.log_softmax(outputs)
+        return -tf.reduce_sum(tf.exp(logs) * logs, axis=-1)
+
+    def encode(self, actions):
+        return tf.one_hot(actions, self.size)
+
+
+class DiagonalNormal(ActionDistribution):
+    """Vectors: the outputs are means, then logarithms of deviations."""
+
+    @property
+    def output_size(self):
+        return 2 * self.size
+
+    def sample(self, outputs, seed):
+        mean, log_deviation = tf.split(outputs, 2, axis=-1)
+        noise = seeded_normals(tf.shape(mean), seed)
+        return mean + tf.exp(log_deviation) * noise
+
+    def log_prob(self, outputs, actions):
+        mean, log_deviation = tf.split(outputs, 2, axis=-1)
+        scaled = (actions - mean) * tf.exp(-log_deviation)
+        constant = 0.5 * math.log(2 * math.pi)
+        logs = -0.5 * tf.square(scaled) - log_deviation - constant
+        return tf.reduce_sum(logs, axis=-1)
+
+    def entropy(self, outputs):
+        _, log_deviation = tf.split(outputs, 2, axis=-1)
+        constant = 0.5 * math.log(2 * math.pi * math.e)
+        return tf.reduce_sum(log_deviation + constant, axis=-1)
+
+    def encode(self, actions):
+        return actions
+
+
+def action_distribution(environment):
+    """Return the distribution that suits an environment's actions."""
+    kind = Categorical if environment.is_discrete else DiagonalNormal
+    return kind(environment.action_size)

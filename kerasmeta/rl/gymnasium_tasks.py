@@ -1,0 +1,198 @@
+"""Environments of Gymnasium."""
+
+import importlib
+
+import numpy as np
+import tensorflow as tf
+
+from kerasmeta.ops.seeded_noise import fold_seed
+from kerasmeta.ops.seeded_noise import seeded_uniforms
+from kerasmeta.rl.environment import Environment
+from kerasmeta.utils import check_positive_int
+
+# Seeds of Gymnasium are 31 bits here, which all of its versions take.
+_SEEDS = 2**31 - 1
+
+
+class GymnasiumTasks(Environment):
+    """Environments of Gymnasium, one for each task.
+
+    Use it to try a learner on a simulator. It needs Gymnasium:
+    `pip install kerasmeta[gymnasium]`. A task is a number; your function makes
+    of it an environment, such as a pendulum of another length. Actions are
+    numbered (`Discrete`), or vectors (`Box`) that are clipped to -1..1 and
+    scaled to the bounds of the space. Observations are flattened by
+    `gymnasium.spaces.flatten`.
+
+    It runs in Python, one environment after another, and not in XLA. Simulators
+    are no pure functions: only the last state of the last `reset` can be gone
+    on with, so do not share one object between trainings that run in turns. A
+    learner on it is not saved with `save`; use `save_weights`.
+
+    Args:
+        make: Function from the number of a task, an `int` of 0..2**31 - 2, to
+            a `gymnasium.Env`.
+        horizon: Steps after which an episode ends at the latest.
+
+    Raises:
+        ImportError: If Gymnasium is not installed.
+        ValueError: If the environments have other spaces of actions.
+
+    Example (it needs Gymnasium)::
+
+        def make(number):
+            env = gymnasium.make("CartPole-v1").unwrapped
+            env.length = 0.25 + (number % 1000) / 1000
+            return env
+
+        cart_poles = km.rl.GymnasiumTasks(make, horizon=100)
+        learner = km.rl.RL2(cart_poles, trial_length=200)
+    """
+
+    supports_jit = False
+
+    def __init__(self, make, horizon):
+        self._spaces = _gymnasium().spaces
+        self._make = make
+        self._simulators, self._turn = [], np.int64(0)
+        example = make(0)
+        self._space = example.observation_space
+        self._bounds = None
+        actions = example.action_space
+        if isinstance(actions, self._spaces.Discrete):
+            self._first_action, size = int(actions.start), int(actions.n)
+        elif _is_bounded_vector(actions, self._spaces):
+            self._bounds, size = (actions.low, actions.high), len(actions.low)
+        else:
+            raise ValueError(
+                "Actions must be `Discrete`, or a `Box` with one axis and "
+                f"finite bounds. Received: action_space={actions}"
+            )
+        example.close()
+        super().__init__(
+            self._spaces.flatdim(self._space),
+            size,
+            check_positive_int("horizon", horizon),
+            is_discrete=self._bounds is None,
+        )
+
+    def sample_tasks(self, num_tasks, seed):
+        return {"number": _numbers([num_tasks], seed)}
+
+    def reset(self, tasks, seed):
+        def run(numbers, seeds):
+            for simulator in self._simulators:
+                simulator.close()
+            self._simulators = [self._make(int(n)) for n in numbers]
+            self._turn += 1
+            return self._turn, self._begin(range(len(numbers)), seeds)
+
+        numbers = tasks["number"]
+        seeds = _numbers(tf.shape(numbers), seed)
+        turn, observation = tf.numpy_function(
+            run, [numbers, seeds], ["int64", "float32"]
+        )
+        time = tf.zeros_like(numbers)
+        return self._state(turn, time), self._seen(observation, numbers)
+
+    def step(self, tasks, state, action, seed):
+        def run(turns, actions):
+            self._take_turn(turns)
+            results = [
+                simulator.step(a)
+                for simulator, a in zip(
+                    self._simulators, self._unscaled(actions), strict=True
+                )
+            ]
+            seen, rewards, ended, cut, _ = zip(*results)
+            done = np.logical_or(ended, cut)
+            rewards = np.array(rewards, "float32")
+            return self._turn, self._flat(seen), rewards, done
+
+        turn, observation, reward, done = tf.numpy_function(
+            run,
+            [state["turn"], action],
+            ["int64", "float32", "float32", "bool"],
+        )
+        time = state["time"] + 1
+        done = tf.ensure_shape(done, time.shape) | (time >= self.horizon)
+        reward = tf.ensure_shape(reward, time.shape)
+        return (
+            self._state(turn, time),
+            self._seen(observation, time),
+            reward,
+            done,
+        )
+
+    def restart(self, tasks, state, observation, done, seed):
+        def run(turns, observations, is_done, seeds):
+            self._take_turn(turns)
+            observations = observations.copy()
+            [ended] = np.nonzero(is_done)
+            if len(ended):
+                observations[ended] = self._begin(ended, seeds[ended])
+            return self._turn, observations
+
+        seeds = _numbers(tf.shape(done), seed)
+        turn, new_observation = tf.numpy_function(
+            run, [state["turn"], observation, done, seeds], ["int64", "float32"]
+        )
+        time = tf.where(done, tf.zeros_like(state["time"]), state["time"])
+        return self._state(turn, time), self._seen(new_observation, time)
+
+    def _begin(self, places, seeds):
+        pairs = zip(places, seeds, strict=True)
+        return self._flat(
+            [self._simulators[i].reset(seed=int(s))[0] for i, s in pairs]
+        )
+
+    def _flat(self, observations):
+        rows = [self._spaces.flatten(self._space, o) for o in observations]
+        return np.array(rows, "float32")
+
+    def _unscaled(self, actions):
+        if self._bounds is None:
+            return actions.astype("int64") + self._first_action
+        low, high = self._bounds
+        shares = (np.clip(actions, -1, 1) + 1) / 2
+        return (low + shares * (high - low)).astype(low.dtype)
+
+    def _take_turn(self, turns):
+        if (turns != self._turn).any():
+            raise ValueError(
+                "Simulators of Gymnasium have one state only. Go on from the "
+                "last state, or use two `GymnasiumTasks`. "
+                f"Received: turn={turns[0]}, not {self._turn}"
+            )
+        self._turn += 1
+
+    def _state(self, turn, time):
+        return {"turn": tf.fill(tf.shape(time), turn), "time": time}
+
+    def _seen(self, observation, time):
+        return tf.ensure_shape(
+            observation, [*time.shape, self.observation_size]
+        )
+
+
+def _numbers(shape, seed):
+    shares = seeded_uniforms(shape, fold_seed(seed, 0))
+    return tf.cast(tf.cast(shares, "float64") * _SEEDS, "int64")
+
+
+def _is_bounded_vector(space, spaces):
+    return (
+        isinstance(space, spaces.Box)
+        and len(space.shape) == 1
+        and space.is_bounded("both")
+    )
+
+
+def _gymnasium():
+    try:
+        return importlib.import_module("gymnasium")
+    except ImportError as error:
+        raise ImportError(
+            "`GymnasiumTasks` needs Gymnasium: "
+            "`pip install kerasmeta[gymnasium]`."
+        ) from error

@@ -1,0 +1,128 @@
+"""The base of learners that act, and their outer loop."""
+
+import abc
+
+import keras
+import tensorflow as tf
+
+from kerasmeta.metrics.task_intervals import TaskIntervals
+from kerasmeta.rl.action_distribution import action_distribution
+from kerasmeta.rl.environment import Environment
+
+
+class PolicyLearner(keras.Model, abc.ABC):
+    """A `keras.Model` that acts in tasks, and learns to act better.
+
+    The base of the learners of `km.rl`. A subclass writes `collect`, which
+    acts, and `policy_loss`, whose gradient improves it. This class makes of the
+    two a Keras model: `compile(optimizer)`, then `fit` and `evaluate` on what
+    `Environment.trials` returns.
+
+    `fit` logs the loss and the mean return, `evaluate` the mean returns, each
+    with the half-width of its 95 % confidence interval over tasks, `NAME_ci95`.
+
+    Args:
+        environment: `Environment` to act in.
+        **kwargs: `name`, as for `keras.Model`.
+
+    Raises:
+        ValueError: If `environment` is none.
+    """
+
+    # How many steps of the optimizer are made from what was collected.
+    updates = 1
+
+    def __init__(self, environment, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(environment, Environment):
+            raise ValueError(
+                "`environment` must be a `km.rl.Environment`, such as "
+                "`km.rl.BernoulliBandits()`. "
+                f"Received: environment={environment!r}"
+            )
+        self.environment = environment
+        self.actions = action_distribution(environment)
+        self._loss_mean = keras.metrics.Mean(name="loss")
+        self._return_means = {
+            name: keras.metrics.Mean(name=name) for name in self.return_names()
+        }
+        self._intervals = TaskIntervals()
+        # Where environments run in Python, XLA cannot follow.
+        self.supports_jit = environment.supports_jit
+
+    def return_names(self):
+        """Return the names of the returns that `collect` reports."""
+        return ["return"]
+
+    @abc.abstractmethod
+    def collect(self, tasks, seed, training=False):
+        """Act in tasks.
+
+        Args:
+            tasks: What `Environment.sample_tasks` returned, `N` tasks.
+            seed: Two integers.
+            training: Whether it is for a training step.
+
+        Returns:
+            `(experience, returns)`: what `policy_loss` takes, without
+            gradients, and a dictionary of returns, `[N]` each.
+        """
+
+    @abc.abstractmethod
+    def policy_loss(self, experience):
+        """Return the scalar whose gradient the optimizer descends."""
+
+    def fit(self, x=None, *args, **kwargs):
+        """Train on what `Environment.trials` returns; arguments as in Keras."""
+        # Keras would warn that it cannot shuffle them.
+        kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
+
+    def train_step(self, data):
+        """Act in a meta-batch of tasks, learn from it, and return the logs."""
+        experience, returns = self.collect(
+            data["tasks"], data["seed"], training=True
+        )
+        # Traced once, however many updates there are.
+        update = tf.function(self._update, autograph=False)
+        for _ in range(self.updates):
+            self._loss_mean.update_state(update(experience))
+        return {
+            "loss": self._loss_mean.result(),
+            **self._update_returns(returns),
+        }
+
+    def _update(self, experience):
+        with tf.GradientTape() as tape:
+            loss = self.policy_loss(experience)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        return loss
+
+    def test_step(self, data):
+        """Act in a meta-batch of tasks, and return the returns."""
+        _, returns = self.collect(data["tasks"], data["seed"])
+        self._intervals.update_state(returns)
+        return {**self._update_returns(returns), **self._intervals.result()}
+
+    def _update_returns(self, returns):
+        for name, values in returns.items():
+            self._return_means[name].update_state(values)
+        return {name: self._return_means[name].result() for name in returns}
+
+    @property
+    def metrics(self):
+        return [
+            self._loss_mean,
+            *self._return_means.values(),
+            self._intervals,
+        ]
+
+    def get_config(self):
+        environment = keras.saving.serialize_keras_object(self.environment)
+        return {**super().get_config(), "environment": environment}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**keras.saving.deserialize_keras_object(config))

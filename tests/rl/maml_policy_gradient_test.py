@@ -1,0 +1,181 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kerasmeta as km
+
+BANDITS = km.rl.BernoulliBandits(arms=2)
+RATE = 3.0
+
+
+def linear(inputs, outputs):
+    return keras.Sequential(
+        [keras.Input((inputs,)), keras.layers.Dense(outputs)]
+    )
+
+
+def made(environment=BANDITS, network=None, **kwargs):
+    if network is None:
+        width = environment.action_size
+        width = width if environment.is_discrete else 2 * width
+        network = linear(environment.observation_size, width)
+    arguments = {"episodes_per_step": 4, **kwargs}
+    learner = km.rl.MAMLPolicyGradient(environment, network, **arguments)
+    learner.compile(optimizer=keras.optimizers.Adam(1e-2))
+    return learner
+
+
+def policy_of(logits):
+    return np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+
+
+def expected_return(logits, chances):
+    return (policy_of(logits) * chances).sum(axis=-1)
+
+
+def stepped(logits, chances, rate):
+    """Take an exact gradient step, each row for itself."""
+    policy = policy_of(logits)
+    surplus = chances - expected_return(logits, chances)[..., None]
+    return logits + rate * policy * surplus
+
+
+def enumerated(logits, chances):
+    """Return each outcome once, weighted by how likely it is, `[1, T, 4]`."""
+    action = np.array([0, 0, 1, 1])
+    reward = np.array([0.0, 1.0, 0.0, 1.0])
+    paid = chances[:, action]
+    likely = policy_of(logits)[:, action] * np.where(reward, paid, 1 - paid)
+    tasks = len(chances)
+    return {
+        "observation": tf.zeros([1, tasks, 4, 1]),
+        "action": tf.constant(np.tile(action, (1, tasks, 1)), "int32"),
+        "mask": tf.ones([1, tasks, 4]),
+        # The gain is a mean over four outcomes.
+        "advantage": tf.constant(4 * likely[None] * reward, "float32"),
+    }
+
+
+@pytest.mark.parametrize("memory", [0.0, 1.0])
+def test_meta_gradient_is_that_of_the_expected_return(memory):
+    learner = made(inner_steps=2, inner_learning_rate=RATE, memory=memory)
+    chances = np.array([[0.1, 0.9], [0.7, 0.4], [0.2, 0.5]])
+    start = np.array([0.4, -0.3])
+    learner.network.set_weights([np.zeros((1, 2)), start])
+
+    def after_steps(logits):
+        rows = np.tile(logits, (3, 1))
+        once = stepped(rows, chances, RATE)
+        # Only the first step has the full rate.
+        return rows, once, stepped(once, chances, RATE / 2)
+
+    experience = [enumerated(rows, chances) for rows in after_steps(start)]
+    with tf.GradientTape() as tape:
+        loss = learner.policy_loss(experience)
+    bias = learner.network.trainable_variables[1]
+    received = -tape.gradient(loss, bias).numpy()
+
+    def objective(logits):
+        return expected_return(after_steps(logits)[-1], chances).mean()
+
+    expected = [
+        (objective(start + 1e-5 * e) - objective(start - 1e-5 * e)) / 2e-5
+        for e in np.eye(2)
+    ]
+    np.testing.assert_allclose(received, expected, rtol=1e-4)
+    # Taking the inner gradients for constants would be another number.
+    rows = after_steps(start)[-1]
+    constant = (stepped(rows, chances, 1.0) - rows).mean(axis=0)
+    assert (np.abs(constant / expected - 1) > 0.05).all()
+
+
+def test_inner_steps_are_those_of_each_task():
+    learner = made(inner_learning_rate=RATE)
+    chances = np.array([[0.1, 0.9], [0.7, 0.4]])
+    start = np.array([0.4, -0.3])
+    learner.network.set_weights([np.zeros((1, 2)), start])
+    rows = np.tile(start, (2, 1))
+    weights = learner.policies.initial_weights(2)
+    _, bias = learner.adapt(weights, enumerated(rows, chances))
+    np.testing.assert_allclose(bias, stepped(rows, chances, RATE), rtol=1e-5)
+
+
+def test_episodes_end_and_count_no_more():
+    navigation = km.rl.Navigation2D(horizon=6)
+    network = linear(2, 4)
+    # Nearly always the same move: half a unit, to the right.
+    network.set_weights([np.zeros((2, 4)), np.array([0.5, 0, -20, -20])])
+    learner = made(navigation, network, episodes_per_step=2, discount=0.5)
+    tasks = {"goal": tf.constant([[0.1, 0.0], [-0.1, 0.0]])}
+    weights = learner.policies.initial_weights(2)
+    seen = learner.explore(tasks, weights, [0, 0])
+    assert seen["observation"].shape == (6, 2, 2, 2)
+    np.testing.assert_array_equal(seen["mask"][:, 0, 1], [1, 1, 0, 0, 0, 0])
+    np.testing.assert_array_equal(seen["mask"][:, 1, 1], np.ones(6))
+    far = -((0.1 + 0.05 * np.arange(1, 7)) ** 2)
+    np.testing.assert_allclose(seen["reward"][:, 1, 0], far, rtol=1e-4)
+    np.testing.assert_allclose(
+        seen["reward"][:, 0, 0], [-(0.05**2), 0, 0, 0, 0, 0], atol=1e-6
+    )
+    advantage = seen["advantage"].numpy()
+    assert (advantage[2:, 0] == 0).all()
+
+
+def test_fit_evaluate_and_save(tmp_path):
+    learner = made(inner_steps=1, test_inner_steps=2)
+    history = learner.fit(BANDITS.trials(3), steps_per_epoch=2, verbose=0)
+    assert set(history.history) == {"loss", "return_0", "return_1"}
+    test = BANDITS.trials(4, seed=1, num_trials=4)
+    logs = learner.evaluate(test, return_dict=True, verbose=0)
+    names = {f"return_{i}{end}" for i in range(3) for end in ("", "_ci95")}
+    assert set(logs) == names
+    [batch] = test
+    _, returns = learner.collect(batch["tasks"], batch["seed"])
+    for name, values in returns.items():
+        mean, width = km.rl.task_interval(values)
+        np.testing.assert_allclose(logs[name], mean, rtol=1e-4)
+        np.testing.assert_allclose(logs[f"{name}_ci95"], width, rtol=1e-4)
+    learner.save(tmp_path / "learner.keras")
+    loaded = keras.models.load_model(tmp_path / "learner.keras")
+    configs = [model.get_config() for model in (learner, loaded)]
+    for config in configs:
+        del config["network"]
+    assert configs[0] == configs[1]
+    for a, b in zip(learner.get_weights(), loaded.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_it_learns_to_navigate():
+    navigation = km.rl.Navigation2D(horizon=20)
+    network = km.backbones.mlp((2,), 4)
+    learner = made(navigation, network, episodes_per_step=20)
+    learner.compile(optimizer=keras.optimizers.Adam(3e-3, global_clipnorm=1.0))
+    learner.fit(navigation.trials(20), steps_per_epoch=80, verbose=0)
+    test = navigation.trials(40, seed=1, num_trials=40)
+    logs = learner.evaluate(test, return_dict=True, verbose=0)
+    gained = logs["return_1"] - logs["return_0"]
+    assert gained > logs["return_1_ci95"] + logs["return_0_ci95"]
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("inner_steps", 0),
+        ("inner_learning_rate", -1),
+        ("episodes_per_step", 0),
+        ("discount", 2),
+        ("memory", -1),
+    ],
+)
+def test_bad_arguments(name, value):
+    with pytest.raises(ValueError, match=f"Received: {name}={value}"):
+        made(**{name: value})
+
+
+def test_the_network_must_fit():
+    with pytest.raises(ValueError, match=r"mlp\(\(2,\), 4\)"):
+        made(km.rl.Navigation2D(), linear(2, 2))
+    with pytest.raises(ValueError, match="test_inner_steps=1"):
+        made(inner_steps=2, test_inner_steps=1)
