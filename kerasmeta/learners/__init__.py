@@ -14,6 +14,7 @@ from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
 from kerasmeta.learners.gaussian_prototypes import GaussianPrototypes
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
+from kerasmeta.learners.in_context_transformer import InContextTransformer
 from kerasmeta.learners.laplacian_shot import LaplacianShot
 from kerasmeta.learners.leo import LEO
 from kerasmeta.learners.lrd2 import LRD2

@@ -103,6 +103,12 @@ def gradient_row(build, **kwargs):
     return dict(learner=build, episodes=sinusoid, compile=REGRESSION, **kwargs)
 
 
+def memory_row(build, **arguments):
+    """A head that learns what the numbers of classes mean."""
+    row = head_row(build, **arguments)
+    return {**row, "permutes_classes": False}
+
+
 ROWS = {
     "ANIL": dict(
         learner=lambda: km.learners.ANIL(
@@ -260,6 +266,9 @@ ROWS = {
         lambda: km.learners.R2D2(dense(8), regression=True)
     ),
     "LRD2": head_row(km.learners.LRD2),
+    "InContextTransformer": memory_row(
+        km.learners.InContextTransformer, width=8, heads=2, hidden_units=8
+    ),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = (
