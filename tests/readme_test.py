@@ -24,6 +24,7 @@ SMALLER = {
     "docs/episodes.md": {},
     "docs/embedding_learners.md": {},
     "docs/gradient_learners.md": {"filters=8": "filters=4"},
+    "docs/memory_learners.md": {"filters=8": "filters=4"},
     **{
         str(page.relative_to(ROOT)): {}
         for page in sorted(ROOT.glob("docs/data/*.md"))

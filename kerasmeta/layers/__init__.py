@@ -1,6 +1,7 @@
 """Layers that networks of several learners and kinds of data share."""
 
 from kerasmeta.layers.attention_lstm import AttentionLSTM
+from kerasmeta.layers.causal_attention import CausalAttention
 from kerasmeta.layers.drop_block import DropBlock
 from kerasmeta.layers.film import FiLM
 from kerasmeta.layers.impute import Impute
@@ -11,3 +12,4 @@ from kerasmeta.layers.one_hot_strings import OneHotStrings
 from kerasmeta.layers.relation_module import RelationModule
 from kerasmeta.layers.set_attention import SetAttention
 from kerasmeta.layers.temperature import Temperature
+from kerasmeta.layers.temporal_convolution import TemporalConvolution

@@ -32,8 +32,8 @@ class InContextBlock(keras.layers.Layer):
         hidden_units: Number of units of `W_1`.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
-    Call it on tokens `[T, Q, D]` and a memory, and maybe with `mask=`, bool
-    `[T, S]`, true for the members of the context that count.
+    Call it on tokens `[T, Q, D]` and a memory, and maybe with `context_mask=`,
+    bool `[T, S]`, true for the members of the context that count.
 
     Raises:
         ValueError: If an argument is not positive, or the width of the tokens
@@ -87,12 +87,12 @@ class InContextBlock(keras.layers.Layer):
         context = self.norm(context)
         return {"keys": self.key(context), "values": self.value(context)}
 
-    def call(self, tokens, memory, mask=None):
+    def call(self, tokens, memory, context_mask=None):
         seen = attend(
             self.query(self.norm(tokens)),
             memory["keys"],
             memory["values"],
-            None if mask is None else mask[:, None],
+            None if context_mask is None else context_mask[:, None],
             self.heads,
         )
         tokens += self.mix(seen)

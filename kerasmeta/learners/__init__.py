@@ -36,6 +36,7 @@ from kerasmeta.learners.relation_network import RelationNetwork
 from kerasmeta.learners.reptile import Reptile
 from kerasmeta.learners.siamese_network import SiameseNetwork
 from kerasmeta.learners.simple_shot import SimpleShot
+from kerasmeta.learners.snail import SNAIL
 from kerasmeta.learners.soft_k_means import SoftKMeans
 from kerasmeta.learners.tim import TIM
 from kerasmeta.learners.transductive_learner import TransductiveLearner

@@ -115,13 +115,13 @@ class InContextTransformer(EmbeddingLearner):
         memories = []
         for block in self.blocks:
             memories.append(block.remember(tokens))
-            tokens = block(tokens, memories[-1], is_real)
+            tokens = block(tokens, memories[-1], context_mask=is_real)
         return {"memories": memories, "is_real": is_real}
 
     def apply_head(self, state, embeddings):
         tokens = self.example_token(embeddings)
         for block, memory in zip(self.blocks, state["memories"]):
-            tokens = block(tokens, memory, state["is_real"])
+            tokens = block(tokens, memory, context_mask=state["is_real"])
         return self.logits(self.norm(tokens))
 
     def get_config(self):

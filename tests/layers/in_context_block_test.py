@@ -18,7 +18,7 @@ def test_sees_the_context_that_the_mask_allows():
     block = InContextBlock(heads=2, hidden_units=6)
     block.build(CONTEXT.shape)
     mask = tf.constant([[True, False, True, True, False]] * 2)
-    masked = block(CONTEXT, block.remember(CONTEXT), mask)
+    masked = block(CONTEXT, block.remember(CONTEXT), context_mask=mask)
     kept = block.remember(tf.gather(CONTEXT, [0, 2, 3], axis=1))
     np.testing.assert_allclose(masked, block(CONTEXT, kept), rtol=1e-5)
 

@@ -109,6 +109,12 @@ def memory_row(build, **arguments):
     return {**row, "permutes_classes": False}
 
 
+def in_order(build, **arguments):
+    """One that reads its support set as a sequence, too."""
+    row = memory_row(build, **arguments)
+    return {**row, "ignores_support_order": False}
+
+
 ROWS = {
     "ANIL": dict(
         learner=lambda: km.learners.ANIL(
@@ -268,6 +274,9 @@ ROWS = {
     "LRD2": head_row(km.learners.LRD2),
     "InContextTransformer": memory_row(
         km.learners.InContextTransformer, width=8, heads=2, hidden_units=8
+    ),
+    "SNAIL": in_order(
+        km.learners.SNAIL, support_size=6, filters=4, key_sizes=(4, 4, 4)
     ),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
