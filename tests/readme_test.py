@@ -33,6 +33,7 @@ SMALLER = {
         "horizon=100": "horizon=4",
         "test_inner_steps=3": "test_inner_steps=1",
     },
+    "docs/memory_learners.md": {"filters=8": "filters=4"},
     **{
         str(page.relative_to(ROOT)): {}
         for page in sorted(ROOT.glob("docs/data/*.md"))

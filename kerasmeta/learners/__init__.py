@@ -15,6 +15,7 @@ from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
 from kerasmeta.learners.gaussian_prototypes import GaussianPrototypes
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
+from kerasmeta.learners.in_context_transformer import InContextTransformer
 from kerasmeta.learners.laplacian_shot import LaplacianShot
 from kerasmeta.learners.leo import LEO
 from kerasmeta.learners.lrd2 import LRD2
@@ -37,6 +38,7 @@ from kerasmeta.learners.relation_network import RelationNetwork
 from kerasmeta.learners.reptile import Reptile
 from kerasmeta.learners.siamese_network import SiameseNetwork
 from kerasmeta.learners.simple_shot import SimpleShot
+from kerasmeta.learners.snail import SNAIL
 from kerasmeta.learners.soft_k_means import SoftKMeans
 from kerasmeta.learners.tim import TIM
 from kerasmeta.learners.transductive_fine_tuning import TransductiveFineTuning

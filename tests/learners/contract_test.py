@@ -111,6 +111,18 @@ def gradient_row(build, **kwargs):
     return dict(learner=build, episodes=sinusoid, compile=REGRESSION, **kwargs)
 
 
+def memory_row(build, **arguments):
+    """A head that learns what the numbers of classes mean."""
+    row = head_row(build, **arguments)
+    return {**row, "permutes_classes": False}
+
+
+def in_order(build, **arguments):
+    """One that reads its support set as a sequence, too."""
+    row = memory_row(build, **arguments)
+    return {**row, "ignores_support_order": False}
+
+
 ROWS = {
     "ANIL": dict(
         learner=lambda: km.learners.ANIL(
@@ -285,6 +297,12 @@ ROWS = {
         lambda: km.learners.R2D2(dense(8), regression=True)
     ),
     "LRD2": head_row(km.learners.LRD2),
+    "InContextTransformer": memory_row(
+        km.learners.InContextTransformer, width=8, heads=2, hidden_units=8
+    ),
+    "SNAIL": in_order(
+        km.learners.SNAIL, support_size=6, filters=4, key_sizes=(4, 4, 4)
+    ),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = ("MAML-transductive", "MAML-padded", "ProtoNet-padded")

@@ -1,0 +1,76 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasmeta.layers.causal_attention import CausalAttention
+
+GENERATOR = np.random.default_rng(0)
+SEQUENCES = GENERATOR.normal(size=(2, 5, 4)).astype("float32")
+
+
+def made():
+    layer = CausalAttention(key_size=3, value_size=2)
+    layer.build(SEQUENCES.shape)
+    for variable in layer.trainable_variables:
+        variable.assign(GENERATOR.normal(size=variable.shape))
+    return layer
+
+
+def attended_by_hand(layer, sequence):
+    """Member by member, in float64."""
+    x = sequence.astype("float64")
+    q, k, v = (
+        x @ part.get_weights()[0] + part.get_weights()[1]
+        for part in (layer.query, layer.key, layer.value)
+    )
+    reads = []
+    for t in range(len(x)):
+        scores = np.exp(k[: t + 1] @ q[t] / np.sqrt(3))
+        reads.append(scores / scores.sum() @ v[: t + 1])
+    return np.concatenate([x, reads], axis=1)
+
+
+def test_is_what_the_paper_says():
+    layer = made()
+    outputs = layer(SEQUENCES)
+    for t in range(2):
+        np.testing.assert_allclose(
+            outputs[t], attended_by_hand(layer, SEQUENCES[t]), rtol=1e-4
+        )
+
+
+def test_nothing_later_is_seen():
+    layer, moved = made(), SEQUENCES.copy()
+    moved[:, 3] += 5
+    before, after = layer(SEQUENCES).numpy(), layer(moved).numpy()
+    np.testing.assert_array_equal(after[:, :3], before[:, :3])
+    assert np.abs(after[:, 4] - before[:, 4]).max() > 1e-2
+
+
+def test_extends_as_if_each_example_came_next():
+    layer = made()
+    past, mask = SEQUENCES[:, :3], tf.constant([[False, True, True]] * 2)
+    examples = layer.extend(
+        tf.constant(SEQUENCES[:, 3:]), layer.remember(past, mask)
+    )
+    for q in (3, 4):
+        whole = layer(SEQUENCES[:, [1, 2, q]])
+        np.testing.assert_allclose(
+            examples[:, q - 3], whole[:, -1], rtol=1e-4, atol=1e-6
+        )
+
+
+def test_is_saved_with_its_model(tmp_path):
+    x = keras.Input((None, 4))
+    model = keras.Model(x, CausalAttention(3, 2)(x))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(SEQUENCES), model(SEQUENCES), rtol=1e-5)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="Received: key_size=0"):
+        CausalAttention(0, 1)
+    with pytest.raises(ValueError, match="Received: value_size=0"):
+        CausalAttention(1, 0)
