@@ -8,6 +8,9 @@ from kerasmeta.learners.baseline_plus_plus import BaselinePlusPlus
 from kerasmeta.learners.bd_cspn import BDCSPN
 from kerasmeta.learners.boil import BOIL
 from kerasmeta.learners.cavia import CAVIA
+from kerasmeta.learners.conditional_neural_process import (
+    ConditionalNeuralProcess,
+)
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.feat import FEAT
 from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
@@ -27,6 +30,7 @@ from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.meta_opt_net import MetaOptNet
 from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.nearest_neighbour import NearestNeighbour
+from kerasmeta.learners.neural_process_learner import NeuralProcessLearner
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet
 from kerasmeta.learners.pt_map import PTMAP

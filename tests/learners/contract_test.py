@@ -103,6 +103,25 @@ def gradient_row(build, **kwargs):
     return dict(learner=build, episodes=sinusoid, compile=REGRESSION, **kwargs)
 
 
+def gaussian():
+    """What to compile with; new each time, for metrics keep their sums."""
+    return {
+        "loss": km.losses.GaussianNegativeLogLikelihood(),
+        "metrics": [
+            km.metrics.GaussianMeanSquaredError(),
+            km.metrics.GaussianLogLikelihood(),
+        ],
+    }
+
+
+def process_row(build, **arguments):
+    return dict(
+        learner=lambda: build(**arguments),
+        episodes=sinusoid,
+        compile=gaussian,
+    )
+
+
 ROWS = {
     "ANIL": dict(
         learner=lambda: km.learners.ANIL(
@@ -260,6 +279,9 @@ ROWS = {
         lambda: km.learners.R2D2(dense(8), regression=True)
     ),
     "LRD2": head_row(km.learners.LRD2),
+    "ConditionalNeuralProcess": process_row(
+        km.learners.ConditionalNeuralProcess, width=8
+    ),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = (
@@ -291,7 +313,8 @@ def test_contract(name, check):
 
     def make_learner():
         learner = build()
-        learner.compile(optimizer=keras.optimizers.Adam(3e-3), **arguments)
+        options = arguments() if callable(arguments) else arguments
+        learner.compile(optimizer=keras.optimizers.Adam(3e-3), **options)
         return learner
 
     km.testing.check_learner(make_learner, episodes, [check], **row)
