@@ -18,6 +18,7 @@ from kerasmeta.learners.gaussian_prototypes import GaussianPrototypes
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
 from kerasmeta.learners.laplacian_shot import LaplacianShot
+from kerasmeta.learners.latent_process_learner import LatentProcessLearner
 from kerasmeta.learners.leo import LEO
 from kerasmeta.learners.lrd2 import LRD2
 from kerasmeta.learners.lstm_meta_learner import LSTMMetaLearner
@@ -30,6 +31,7 @@ from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.meta_opt_net import MetaOptNet
 from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.nearest_neighbour import NearestNeighbour
+from kerasmeta.learners.neural_process import NeuralProcess
 from kerasmeta.learners.neural_process_learner import NeuralProcessLearner
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet

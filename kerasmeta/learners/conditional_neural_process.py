@@ -54,7 +54,8 @@ class ConditionalNeuralProcess(NeuralProcessLearner):
     >>> episodes = km.tasks.Sinusoid(shots=10).episodes(batch_size=4)
     >>> history = learner.fit(episodes, steps_per_epoch=2, verbose=0)
     >>> model = learner.adapted_model([[0.0], [1.0]], [[0.0], [0.8]])
-    >>> mean, scale = km.ops.split_gaussian(model.predict(np.array([[0.5]]), verbose=0))
+    >>> predicted = model.predict(np.array([[0.5]]), verbose=0)
+    >>> mean, scale = km.ops.split_gaussian(predicted)
     >>> mean.shape, bool(scale > 0.01)
     (TensorShape([1, 1]), True)
     """

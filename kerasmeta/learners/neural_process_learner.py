@@ -134,7 +134,10 @@ def as_points(learner, x, y, mask=None):
         mask = tf.ones(tf.shape(x)[:2], "bool")
     # `fit` may have forgotten the number of axes.
     y = tf.reshape(y, tf.concat([tf.shape(x)[:2], [learner.target_size]], 0))
-    return x, y, tf.cast(mask, "bool")
+    mask = tf.cast(mask, "bool")
+    # Padding may hold anything, and zero times infinity is not zero.
+    x, y = (tf.where(mask[..., None], t, tf.zeros_like(t)) for t in (x, y))
+    return x, y, mask
 
 
 def _check_size(name, values, size, argument):

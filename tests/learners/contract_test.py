@@ -282,6 +282,9 @@ ROWS = {
     "ConditionalNeuralProcess": process_row(
         km.learners.ConditionalNeuralProcess, width=8
     ),
+    "NeuralProcess": process_row(
+        km.learners.NeuralProcess, width=8, latent_size=3, samples=4
+    ),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = (

@@ -11,6 +11,9 @@ LEARNERS = {
     "cnp": lambda **sizes: km.learners.ConditionalNeuralProcess(
         width=8, **sizes
     ),
+    "np": lambda **sizes: km.learners.NeuralProcess(
+        width=8, latent_size=3, samples=4, **sizes
+    ),
 }
 every_learner = pytest.mark.parametrize("name", LEARNERS)
 
@@ -94,6 +97,20 @@ def test_a_query_does_not_see_the_others(name):
 
 
 @every_learner
+def test_the_order_of_points_does_not_matter(name):
+    learner = LEARNERS[name]()
+    x, _ = episodes()
+    order = tf.constant([4, 0, 5, 2, 1, 3])
+    other = {
+        key: tf.gather(x[key], order, axis=1)
+        for key in ("support_x", "support_y")
+    }
+    np.testing.assert_allclose(
+        learner({**x, **other}), learner(x), rtol=1e-4, atol=1e-5
+    )
+
+
+@every_learner
 def test_without_any_point_it_predicts_all_the_same(name):
     learner = compiled(LEARNERS[name]())
     x, query_y = episodes()
@@ -108,9 +125,7 @@ def test_without_any_point_it_predicts_all_the_same(name):
 
 @every_learner
 def test_several_features_and_targets(name):
-    sizes = {"target_size": 2}
-    if name != "convcnp":
-        sizes["input_size"] = 3
+    sizes = {"input_size": 3, "target_size": 2}
     learner = compiled(LEARNERS[name](**sizes))
     x, query_y = episodes(**sizes)
     assert learner(x).shape == (2, 4, 4)
