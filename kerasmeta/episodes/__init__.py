@@ -7,7 +7,9 @@ from kerasmeta.episodes.audit import Audit
 from kerasmeta.episodes.audit import audit
 from kerasmeta.episodes.curriculum import Curriculum
 from kerasmeta.episodes.episode_spec import EpisodeSpec
+from kerasmeta.episodes.images import episodes_from_pixels
 from kerasmeta.episodes.images import image_episodes_from_directory
+from kerasmeta.episodes.images import pixel_coordinates
 from kerasmeta.episodes.manifest import Manifest
 from kerasmeta.episodes.manifest import manifest
 from kerasmeta.episodes.mixture import mix_episodes

@@ -9,6 +9,9 @@ from kerasmeta.learners.bd_cspn import BDCSPN
 from kerasmeta.learners.boil import BOIL
 from kerasmeta.learners.cavia import CAVIA
 from kerasmeta.learners.cnaps import CNAPS
+from kerasmeta.learners.conditional_neural_process import (
+    ConditionalNeuralProcess,
+)
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.feat import FEAT
 from kerasmeta.learners.fitted_head_learner import FittedHeadLearner
@@ -17,6 +20,7 @@ from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.imaml import IMAML
 from kerasmeta.learners.in_context_transformer import InContextTransformer
 from kerasmeta.learners.laplacian_shot import LaplacianShot
+from kerasmeta.learners.latent_process_learner import LatentProcessLearner
 from kerasmeta.learners.leo import LEO
 from kerasmeta.learners.lrd2 import LRD2
 from kerasmeta.learners.lstm_meta_learner import LSTMMetaLearner
@@ -29,6 +33,8 @@ from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.meta_opt_net import MetaOptNet
 from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.nearest_neighbour import NearestNeighbour
+from kerasmeta.learners.neural_process import NeuralProcess
+from kerasmeta.learners.neural_process_learner import NeuralProcessLearner
 from kerasmeta.learners.proto_maml import ProtoMAML
 from kerasmeta.learners.proto_net import ProtoNet
 from kerasmeta.learners.prototype_head_learner import PrototypeHeadLearner

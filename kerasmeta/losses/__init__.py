@@ -1,5 +1,8 @@
-"""Losses of relations: of a query with every class, not of its class alone."""
+"""Losses of the outer loop that Keras does not have."""
 
+from kerasmeta.losses.gaussian_negative_log_likelihood import (
+    GaussianNegativeLogLikelihood,
+)
 from kerasmeta.losses.relation_binary_crossentropy import (
     RelationBinaryCrossentropy,
 )

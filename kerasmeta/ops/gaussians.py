@@ -1,4 +1,4 @@
-"""Diagonal Gaussians: samples and the divergence from the standard one."""
+"""Diagonal Gaussians: samples and divergences."""
 
 import tensorflow as tf
 
@@ -39,3 +39,32 @@ def kl_to_standard_normal(mean, log_variance):
     """
     variance = tf.exp(log_variance)
     return 0.5 * (tf.square(mean) + variance - 1.0 - log_variance)
+
+
+def kl_of_normals(mean, scale, other_mean, other_scale):
+    """Return the divergence of each normal distribution from the other.
+
+    `KL(N(m, s^2) || N(n, r^2)) = log(r/s) + (s^2 + (m - n)^2) / (2 r^2) - 1/2`
+
+    Args:
+        mean: `[...]`.
+        scale: Standard deviations, the same shape.
+        other_mean: The same shape.
+        other_scale: The same shape.
+    """
+    ratio = tf.square(scale / other_scale)
+    moved = tf.square((mean - other_mean) / other_scale)
+    return 0.5 * (ratio + moved - 1.0 - tf.math.log(ratio))
+
+
+def moments_of_mixture(mean, scale, axis):
+    """Return mean and standard deviation of mixtures of equal shares.
+
+    Args:
+        mean: Means of the parts, stacked along an axis.
+        scale: Their standard deviations.
+        axis: The axis.
+    """
+    center = tf.reduce_mean(mean, axis, keepdims=True)
+    variance = tf.reduce_mean(tf.square(scale) + tf.square(mean - center), axis)
+    return tf.squeeze(center, axis), tf.sqrt(variance)

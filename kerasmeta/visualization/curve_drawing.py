@@ -26,11 +26,14 @@ def draw_curve(figure, data):
         label=f"{len(x)} queries, true",
     )  # fmt: skip
     title = f"One task: {len(flat['support_x'])} support points"
-    if "predictions" in flat:
-        predicted = flat["predictions"][order]
+    if "predictions" in data:
+        predicted = data["predictions"].reshape(len(x), -1)[order]
         label = f"{len(x)} queries, predicted"
-        axes.plot(x, predicted, ".-", color=BLUE, linewidth=2, label=label)
-        error = np.mean((predicted.astype("float64") - y) ** 2)
+        mean, scale = predicted[:, 0], predicted[:, 1:]
+        axes.plot(x, mean, ".-", color=BLUE, linewidth=2, label=label)
+        if scale.size:
+            _draw_band(axes, x, mean, scale[:, 0])
+        error = np.mean((mean.astype("float64") - y) ** 2)
         title += f", mean squared error of the queries {error:.3g}"
     axes.plot(
         flat["support_x"], flat["support_y"], "D", color=WRONG, markersize=8,
@@ -40,4 +43,14 @@ def draw_curve(figure, data):
     axes.set_xlabel("x")
     axes.set_ylabel("y")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    columns = 2 if len(axes.get_legend_handles_labels()[0]) > 3 else 3
+    figure.legend(loc="outside lower center", ncols=columns, frameon=False)
+
+
+def _draw_band(axes, x, mean, scale):
+    """Draw where a normal distribution has 95 % of its targets."""
+    half = 1.96 * scale
+    axes.fill_between(
+        x, mean - half, mean + half, color=BLUE, alpha=0.15, linewidth=0,
+        label="95 % of targets, predicted", zorder=0,
+    )  # fmt: skip

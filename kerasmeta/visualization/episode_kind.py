@@ -66,15 +66,20 @@ def _is_spectrogram(data):
 
 def _is_curve(data):
     x, y = data["support_x"], data["support_y"]
-    targets = [
-        data[k] for k in ("support_y", "query_y", "predictions") if k in data
-    ]
+    targets = [y, data["query_y"]]
+    predicted = data.get("predictions", y)
     return (
         x.ndim == 2
         and x.shape[-1] == 1
         and y.dtype.kind == "f"
-        and all(t.shape in {(len(t),), (len(t), 1)} for t in targets)
+        and all(_is_column(t) for t in targets)
+        # Of a distribution, the mean and the scale.
+        and (_is_column(predicted) or predicted.shape[1:] == (2,))
     )
+
+
+def _is_column(targets):
+    return targets.shape in {(len(targets),), (len(targets), 1)}
 
 
 def _check_scores(data):

@@ -46,7 +46,8 @@ def plot_episode(
         query_y: True labels or targets of the queries, `[T, Q]` or
             `[T, Q, 1]`.
         predictions: What `learner.predict(episodes)` returned, `[T, Q, N]`
-            class scores or `[T, Q, 1]` targets, or `None` to leave them out.
+            class scores, `[T, Q, 1]` targets or `[T, Q, 2]` means and scales,
+            of which a band is drawn, or `None` to leave them out.
         task: Which task of the meta-batch to draw, from 0.
         path: File to write, such as `"episode.png"`, or `None` for no file.
         kind: `"images"`, `"spectrogram"`, `"text"`, `"curve"`, or `"auto"` to

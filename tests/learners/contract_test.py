@@ -123,6 +123,25 @@ def in_order(build, **arguments):
     return {**row, "ignores_support_order": False}
 
 
+def gaussian():
+    """What to compile with; new each time, for metrics keep their sums."""
+    return {
+        "loss": km.losses.GaussianNegativeLogLikelihood(),
+        "metrics": [
+            km.metrics.GaussianMeanSquaredError(),
+            km.metrics.GaussianLogLikelihood(),
+        ],
+    }
+
+
+def process_row(build, **arguments):
+    return dict(
+        learner=lambda: build(**arguments),
+        episodes=sinusoid,
+        compile=gaussian,
+    )
+
+
 ROWS = {
     "ANIL": dict(
         learner=lambda: km.learners.ANIL(
@@ -303,6 +322,12 @@ ROWS = {
     "SNAIL": in_order(
         km.learners.SNAIL, support_size=6, filters=4, key_sizes=(4, 4, 4)
     ),
+    "ConditionalNeuralProcess": process_row(
+        km.learners.ConditionalNeuralProcess, width=8
+    ),
+    "NeuralProcess": process_row(
+        km.learners.NeuralProcess, width=8, latent_size=3, samples=4
+    ),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = ("MAML-transductive", "MAML-padded", "ProtoNet-padded")
@@ -328,7 +353,8 @@ def test_contract(name, check):
 
     def make_learner():
         learner = build()
-        learner.compile(optimizer=keras.optimizers.Adam(3e-3), **arguments)
+        options = arguments() if callable(arguments) else arguments
+        learner.compile(optimizer=keras.optimizers.Adam(3e-3), **options)
         return learner
 
     km.testing.check_learner(make_learner, episodes, [check], **row)

@@ -257,3 +257,16 @@ def test_missing_matplotlib_is_said(glyphs, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
     with pytest.raises(ImportError, match=r"pip install kerasmeta\[plots\]"):
         plot_episode(*glyphs)
+
+
+def test_a_predicted_distribution_has_a_band(waves):
+    x, query_y = waves
+    predictions = np.concatenate([query_y, np.full_like(query_y, 0.5)], -1)
+    figure = plot_episode(x, query_y, predictions, task=1)
+    [axes] = figure.axes
+    [band] = axes.collections
+    corners = band.get_paths()[0].vertices
+    values = query_y[1].numpy()
+    assert corners[:, 1].max() == pytest.approx(values.max() + 0.98)
+    assert corners[:, 1].min() == pytest.approx(values.min() - 0.98)
+    assert "error of the queries 0" in axes.get_title(loc="left")
