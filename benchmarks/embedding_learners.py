@@ -45,7 +45,9 @@ def feature_maps():
 # Name -> builder. Temperatures suit squared distances of Conv4's embeddings.
 TRAINED = {
     "proto_net": lambda: learn.ProtoNet(conv4()),
-    "matching_networks": lambda: learn.MatchingNetworks(conv4()),
+    "matching_networks": lambda: learn.MatchingNetworks(
+        conv4(), temperature=0.1
+    ),
     "relation_network": lambda: learn.RelationNetwork(feature_maps()),
     "siamese_network": lambda: learn.SiameseNetwork(conv4()),
     "feat": lambda: learn.FEAT(conv4(), temperature=1.0),

@@ -10,6 +10,7 @@ from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import cosine_similarities
 from kerasmeta.ops.class_members import class_members
 from kerasmeta.utils import check_positive_int
+from kerasmeta.utils import check_positive_number
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -20,8 +21,12 @@ class MatchingNetworks(EmbeddingLearner):
     support example votes for its class, by how near it is. With `f` and `g` the
     embeddings of queries and support examples `x_i` of class `y_i`,
 
-    `p_n = sum over y_i = n of softmax_i(cos(f(query), g(x_i)))`,
+    `p_n = sum over y_i = n of softmax_i(cos(f(query), g(x_i)) / temperature)`,
     `logits_n = log p_n`
+
+    The paper has no temperature. Without one, no example can have more than
+    e^2 times the attention of another, however near it is, and training is
+    slow. Chen et al. scale the cosines by 100.
 
     The backbone is both `f` and `g`. With `full_context_embeddings=True` they
     depend on the whole support set, too: `g` adds to the embedding of a support
@@ -34,7 +39,9 @@ class MatchingNetworks(EmbeddingLearner):
     the negative logarithm of `p`.
 
     Reference: Vinyals, Blundell, Lillicrap, Kavukcuoglu and Wierstra, 2016,
-    "Matching Networks for One Shot Learning", arXiv:1606.04080.
+    "Matching Networks for One Shot Learning", arXiv:1606.04080; Chen, Liu,
+    Kira, Wang and Huang, 2019, "A Closer Look at Few-shot Classification",
+    arXiv:1904.04232.
 
     Args:
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
@@ -43,6 +50,8 @@ class MatchingNetworks(EmbeddingLearner):
         full_context_embeddings: Whether embeddings depend on the support set.
         read_steps: Number of reads of a query, `K` in the paper, which does
             not give it.
+        temperature: Positive number, 0.025 or more, what cosines are divided
+            by.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
@@ -71,11 +80,19 @@ class MatchingNetworks(EmbeddingLearner):
         ways=None,
         full_context_embeddings=False,
         read_steps=5,
+        temperature=1.0,
         **kwargs,
     ):
         super().__init__(backbone, ways, **kwargs)
         self.full_context_embeddings = full_context_embeddings
         self.read_steps = check_positive_int("read_steps", read_steps)
+        self.temperature = check_positive_number("temperature", temperature)
+        if temperature < 0.025:
+            raise ValueError(
+                "`temperature` must be 0.025 or more: with less, the attention "
+                "to all but the nearest is too small for float32. "
+                f"Received: temperature={temperature}"
+            )
         if full_context_embeddings:
             self._add_context(embedding_size(backbone))
 
@@ -106,8 +123,9 @@ class MatchingNetworks(EmbeddingLearner):
             embeddings = self.query_context(
                 [embeddings, support], support_mask=is_real
             )
+        cosines = cosine_similarities(embeddings, support)
         # Cosines are at most 1, so that no exponential overflows.
-        weights = tf.exp(cosine_similarities(embeddings, support))
+        weights = tf.exp((cosines - 1.0) / self.temperature)
         votes = tf.matmul(weights, members)  # (T, Q, N)
         total = tf.reduce_sum(votes, axis=-1, keepdims=True)
         # The base rules out the classes without a vote.
@@ -118,4 +136,5 @@ class MatchingNetworks(EmbeddingLearner):
             **super().get_config(),
             "full_context_embeddings": self.full_context_embeddings,
             "read_steps": self.read_steps,
+            "temperature": self.temperature,
         }

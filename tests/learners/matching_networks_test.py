@@ -27,7 +27,7 @@ def solved(learner, support_x=SUPPORT, labels=LABELS, mask=None):
     return learner.predict_query(state, tf.constant(QUERIES)).numpy()
 
 
-def votes(f, g):
+def votes(f, g, temperature=1.0):
     """Logits from embedded queries and support examples, in float64."""
     f, g = f.astype("float64"), g.astype("float64")
     logits = []
@@ -36,7 +36,8 @@ def votes(f, g):
             query @ one / np.linalg.norm(query) / np.linalg.norm(one)
             for one in g
         ]
-        attention = np.exp(cosines) / np.exp(cosines).sum()
+        attention = np.exp(np.array(cosines) / temperature)
+        attention /= attention.sum()
         logits.append([np.log(attention[LABELS == n].sum()) for n in range(3)])
     return np.array(logits)
 
@@ -53,9 +54,11 @@ def run_lstm(weights, xs):
     return np.array(outputs)
 
 
-def test_is_the_logarithm_of_the_attention_to_each_class():
-    logits = solved(MatchingNetworks(identity()))
-    np.testing.assert_allclose(logits, votes(QUERIES, SUPPORT), rtol=1e-5)
+@pytest.mark.parametrize("temperature", [1.0, 0.1, 0.025])
+def test_is_the_logarithm_of_the_attention_to_each_class(temperature):
+    logits = solved(MatchingNetworks(identity(), temperature=temperature))
+    expected = votes(QUERIES, SUPPORT, temperature)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(np.exp(logits).sum(axis=-1), 1, rtol=1e-5)
 
 
@@ -122,6 +125,8 @@ def test_gradients_are_exact(context):
 def test_bad_arguments():
     with pytest.raises(ValueError, match="Received: read_steps=0"):
         MatchingNetworks(identity(), read_steps=0)
+    with pytest.raises(ValueError, match="Received: temperature=0.01"):
+        MatchingNetworks(identity(), temperature=0.01)
     maps = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3)])
     with pytest.raises(ValueError, match="must return embeddings"):
         MatchingNetworks(maps, full_context_embeddings=True)
