@@ -20,13 +20,17 @@ class RelationNetwork(EmbeddingLearner):
     backbone, `S_n` the support examples of class `n`, and `g` a
     `km.layers.RelationModule`,
 
-    `logits_n = g(concatenate(sum of f(x) over S_n, f(query)))`,
+    `logits_n = g(concatenate(mean of f(x) over S_n, f(query)))`,
     `score_n = sigmoid(logits_n)`
 
     The backbone returns feature maps, as in the paper, of at least 4 pixels
     each way, so end it before it flattens; or vectors, which the module
     compares with dense layers in place of convolutions. The paper's has four
     blocks, of which only the first two end in pooling.
+
+    The paper has the sum in place of the mean. With the same number of shots in
+    all tasks they differ by a factor that the first convolution learns; a mean
+    looks the same for any number of shots.
 
     Compile it with `km.losses.RelationMeanSquaredError()`, as in the paper, or
     with `SparseCategoricalCrossentropy(from_logits=True)`.
@@ -80,13 +84,15 @@ class RelationNetwork(EmbeddingLearner):
 
     def fit_head(self, embeddings, labels, ways, mask=None):
         members = class_members(labels, ways, mask, embeddings.dtype)
+        counts = tf.reduce_sum(members, axis=1, keepdims=True)
+        shares = tf.math.divide_no_nan(members, counts)
         return {
-            "sums": tf.einsum("tsn,ts...->tn...", members, embeddings),
+            "means": tf.einsum("tsn,ts...->tn...", shares, embeddings),
             "is_class": present_classes(labels, ways, mask),
         }
 
     def apply_head(self, state, embeddings, mask=None, training=False):
-        pairs = _pair(state["sums"], embeddings)  # (T, Q, N, ..., 2 C)
+        pairs = _pair(state["means"], embeddings)  # (T, Q, N, ..., 2 C)
         shape = tf.shape(pairs)[:3]
         is_real = tf.broadcast_to(state["is_class"][:, None], shape)
         if mask is not None:

@@ -46,7 +46,7 @@ def compiled(backbone, ways=None, loss=None):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_compares_each_query_with_the_sum_of_each_class(shape):
+def test_compares_each_query_with_the_mean_of_each_class(shape):
     learner = compiled(identity(shape))
     support_x, query_x = normal(7, shape), normal(5, shape)
     state = learner.adapt(tf.constant(support_x), tf.constant(LABELS))
@@ -54,8 +54,8 @@ def test_compares_each_query_with_the_sum_of_each_class(shape):
     assert logits.shape == (5, 3)
     for q in range(5):
         for n in range(3):
-            total = support_x[LABELS == n].sum(axis=0)
-            pair = np.concatenate([total, query_x[q]], axis=-1)[None]
+            mean = support_x[LABELS == n].mean(axis=0)
+            pair = np.concatenate([mean, query_x[q]], axis=-1)[None]
             np.testing.assert_allclose(
                 logits[q, n],
                 learner.relation_module(pair)[0, 0],
