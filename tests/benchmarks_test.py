@@ -120,6 +120,15 @@ def test_embedding_learners(characters_file):
 
 
 @pytest.mark.slow
+def test_memory_learners(characters_file):
+    options = ["--data", characters_file, "--minutes", 0.02, "--episodes", 4]
+    options += ["--only", "in_context_transformer", "mann"]
+    lines = lines_of("memory_learners.py", *options)
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")]
+    assert [row[1] for row in rows[1:]] == ["5x1", "5x5"] * 2
+
+
+@pytest.mark.slow
 def test_text_and_speech(shared_file):
     options = ["--data", shared_file("data"), "--only", "clinc150"]
     options += ["--minutes", 0.02, "--episodes", 8]

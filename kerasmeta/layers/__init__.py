@@ -9,6 +9,7 @@ from kerasmeta.layers.impute import Impute
 from kerasmeta.layers.in_context_block import InContextBlock
 from kerasmeta.layers.log_mel import LogMel
 from kerasmeta.layers.masked_mean import MaskedMean
+from kerasmeta.layers.memory_cell import MemoryCell
 from kerasmeta.layers.one_hot_strings import OneHotStrings
 from kerasmeta.layers.relation_module import RelationModule
 from kerasmeta.layers.set_attention import SetAttention

@@ -27,6 +27,7 @@ from kerasmeta.learners.lstm_meta_learner import LSTMMetaLearner
 from kerasmeta.learners.mahalanobis_net import MahalanobisNet
 from kerasmeta.learners.maml import MAML
 from kerasmeta.learners.maml_plus_plus import MAMLPlusPlus
+from kerasmeta.learners.mann import MANN
 from kerasmeta.learners.matching_networks import MatchingNetworks
 from kerasmeta.learners.meta_curvature import MetaCurvature
 from kerasmeta.learners.meta_learner import MetaLearner
@@ -40,8 +41,10 @@ from kerasmeta.learners.proto_net import ProtoNet
 from kerasmeta.learners.prototype_head_learner import PrototypeHeadLearner
 from kerasmeta.learners.pt_map import PTMAP
 from kerasmeta.learners.r2d2 import R2D2
+from kerasmeta.learners.recurrent_network import RecurrentNetwork
 from kerasmeta.learners.relation_network import RelationNetwork
 from kerasmeta.learners.reptile import Reptile
+from kerasmeta.learners.sequence_learner import SequenceLearner
 from kerasmeta.learners.siamese_network import SiameseNetwork
 from kerasmeta.learners.simple_shot import SimpleShot
 from kerasmeta.learners.snail import SNAIL

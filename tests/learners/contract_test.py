@@ -322,6 +322,15 @@ ROWS = {
     "SNAIL": in_order(
         km.learners.SNAIL, support_size=6, filters=4, key_sizes=(4, 4, 4)
     ),
+    "RecurrentNetwork": in_order(km.learners.RecurrentNetwork, units=8),
+    "MANN": in_order(
+        km.learners.MANN,
+        units=8,
+        slots=6,
+        slot_size=4,
+        heads=2,
+        shift_labels=True,
+    ),
     "ConditionalNeuralProcess": process_row(
         km.learners.ConditionalNeuralProcess, width=8
     ),

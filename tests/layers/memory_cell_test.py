@@ -1,0 +1,81 @@
+import keras
+import numpy as np
+import pytest
+
+import kerasmeta as km
+
+UNITS, SLOTS, SIZE, HEADS, DECAY = 3, 5, 4, 2, 0.9
+X = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
+
+
+def made():
+    return km.layers.MemoryCell(UNITS, SLOTS, SIZE, HEADS, DECAY)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def weights(layer):
+    return [w.astype("float64") for w in layer.get_weights()]
+
+
+def read_by_hand(cell, xs):
+    """The equations, one sequence and one head at a time, in float64."""
+    kernel, recurrent, bias = weights(cell.controller)
+    key_kernel, key_bias = weights(cell.keys)
+    gate_kernel, gate_bias = weights(cell.gates)
+    hidden, state = np.zeros(UNITS), np.zeros(UNITS)
+    memory, usage = np.zeros((SLOTS, SIZE)), np.zeros(SLOTS)
+    read_weights, reads = np.zeros((HEADS, SLOTS)), np.zeros((HEADS, SIZE))
+    outputs = []
+    for x in xs.astype("float64"):
+        inputs = np.concatenate([x, reads.ravel()])
+        gates = inputs @ kernel + hidden @ recurrent + bias
+        i, f, g, o = np.split(gates, 4)
+        state = sigmoid(f) * state + sigmoid(i) * np.tanh(g)
+        hidden = sigmoid(o) * np.tanh(state)
+        keys = (hidden @ key_kernel + key_bias).reshape(HEADS, SIZE)
+        write_gates = sigmoid(hidden @ gate_kernel + gate_bias)
+        slots = np.argsort(usage, kind="stable")[:HEADS]
+        memory[slots] = 0.0
+        usage = DECAY * usage
+        for head in range(HEADS):
+            write = write_gates[head] * read_weights[head]
+            write[slots[head]] += 1 - write_gates[head]
+            memory = memory + np.outer(write, keys[head])
+            usage = usage + write
+        for head in range(HEADS):
+            lengths = np.linalg.norm(memory, axis=1)
+            lengths *= np.linalg.norm(keys[head])
+            safe = np.where(lengths > 0, lengths, 1.0)
+            cosines = memory @ keys[head] / safe
+            scores = np.exp(cosines)
+            read_weights[head] = scores / scores.sum()
+            reads[head] = read_weights[head] @ memory
+            usage = usage + read_weights[head]
+        outputs.append(np.concatenate([hidden, reads.ravel()]))
+    return outputs
+
+
+def test_writes_where_least_was_used_and_reads_by_content():
+    cell = made()
+    outputs = keras.layers.RNN(cell, return_sequences=True)(X)
+    expected = [read_by_hand(cell, xs) for xs in X]
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_later_steps_do_not_change_earlier_ones():
+    reader = keras.layers.RNN(made(), return_sequences=True)
+    moved = X.copy()
+    moved[:, 4] += 5
+    before, after = reader(X), reader(moved)
+    np.testing.assert_array_equal(after[:, :4], before[:, :4])
+    assert np.abs(after[:, 4:] - before[:, 4:]).max() > 1e-3
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="Received: slots=1"):
+        km.layers.MemoryCell(slots=1, heads=2)
+    with pytest.raises(ValueError, match="Received: usage_decay=1.5"):
+        km.layers.MemoryCell(usage_decay=1.5)
