@@ -35,6 +35,7 @@ def lines_of(script, *options):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_sinusoid():
     options = ["--steps", 50, "--episodes", 4, "--gradient-steps", 2]
     text, facts = run("sinusoid.py", *options)

@@ -52,7 +52,9 @@ def test_episodes_are_those_of_the_source_at_their_index():
         np.testing.assert_array_equal(episode, alone[episode[0] // 100][i])
 
 
-@pytest.mark.parametrize("batch_size", [1, 64])
+@pytest.mark.parametrize(
+    "batch_size", [pytest.param(1, marks=pytest.mark.slow), 64]
+)
 def test_is_a_pure_function_of_seed_and_index(batch_size):
     np.testing.assert_array_equal(mixed(batch_size, 70), mixed(4, 70))
     np.testing.assert_array_equal(

@@ -163,6 +163,7 @@ def test_adapting_long_finds_the_posterior_of_bayes():
     assert (np.diff(spread[:, 0]) > 0.1).all()
 
 
+@pytest.mark.slow
 def test_trained_on_waves_it_is_less_sure_far_from_the_support_points():
     keras.utils.set_random_seed(0)
     learner = abml(

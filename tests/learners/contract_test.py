@@ -340,14 +340,28 @@ ROWS = {
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = ("MAML-transductive", "MAML-padded", "ProtoNet-padded")
-QUICK = "keras_file"
+# One of each family is saved; the others show that they can be made anew.
+SAVED = (
+    "ANIL",
+    "CAVIA",
+    "R2D2",
+    "SimpleShot",
+    "Baseline",
+    "SoftKMeans",
+    "InContextTransformer",
+    "ConditionalNeuralProcess",
+)
 COMPILED = ("MAML-transductive", "ProtoNet-padded")
 
 
 def cases():
     for name in ROWS:
         for check in km.testing.LEARNER_CHECKS:
-            is_quick = name in IN_FULL or check == QUICK
+            is_quick = (
+                name in IN_FULL
+                or check == "config"
+                or (check == "keras_file" and name in SAVED)
+            )
             if check == "xla_equals_graph":
                 is_quick = name in COMPILED
             marks = () if is_quick else pytest.mark.slow

@@ -177,6 +177,7 @@ def test_test_inner_steps_hold_outside_of_fit_only():
     assert copy.test_inner_steps == 5
 
 
+@pytest.mark.slow
 def test_second_order_begins_after_some_outer_steps():
     data = episodes()
     late = learner_with(dense_network, second_order_after=1)

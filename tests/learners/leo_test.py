@@ -238,6 +238,7 @@ def test_meta_gradient_of_padded_images_is_exact(arguments):
     assert error < 1e-5
 
 
+@pytest.mark.slow
 def test_a_frozen_backbone_stays():
     backbone = conv()
     backbone.trainable = False

@@ -135,6 +135,7 @@ def test_padding_is_never_read(learner):
         np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_fit_traces_once(learner):
     learner.fit(padded(), epochs=2, verbose=0)
     assert learner.train_function is not None
