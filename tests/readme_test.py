@@ -34,6 +34,10 @@ SMALLER = {
         "test_inner_steps=3": "test_inner_steps=1",
     },
     "docs/memory_learners.md": {"filters=8": "filters=4"},
+    "docs/neural_processes.md": {
+        "steps_per_epoch=500, epochs=10": "steps_per_epoch=2, epochs=1",
+        "num_episodes=160": "num_episodes=16",
+    },
     **{
         str(page.relative_to(ROOT)): {}
         for page in sorted(ROOT.glob("docs/data/*.md"))
