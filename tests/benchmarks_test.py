@@ -145,6 +145,32 @@ def test_text_and_speech(shared_file):
 
 
 @pytest.mark.slow
+def test_neural_processes(shared_file):
+    options = ["--curves", "rbf", "fertility", "--only", "cnp", "--minutes"]
+    options += [0.02, "--episodes", 4, "--data", shared_file("data")]
+    lines = lines_of("neural_processes.py", *options)
+    rows = [line.split(" | ")[:2] for line in lines if line.startswith("| ")]
+    fitted = "Gaussian process, fitted"
+    assert rows[1:] == [
+        ["| rbf", fitted],
+        ["| rbf", "Gaussian process, true kernel"],
+        ["| rbf", "cnp"],
+        ["| fertility", fitted],
+        ["| fertility", "cnp"],
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("picture", ["curves", "glyphs"])
+def test_neural_process_pictures(picture, tmp_path):
+    path = tmp_path / "picture.png"
+    options = [picture, "--steps", 1, "--path", path]
+    lines = lines_of("neural_process_pictures.py", *options)
+    assert "log-likelihood" in lines[-1]
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
 def test_embedding_speed():
     _, facts = run("embedding_speed.py", "W4a", "--tasks", 2, "--budget", 0)
     assert facts["episodes_per_second"] > 0

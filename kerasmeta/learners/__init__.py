@@ -3,6 +3,7 @@
 from kerasmeta.learners.abml import ABML
 from kerasmeta.learners.alfa import ALFA
 from kerasmeta.learners.anil import ANIL
+from kerasmeta.learners.attentive_neural_process import AttentiveNeuralProcess
 from kerasmeta.learners.baseline import Baseline
 from kerasmeta.learners.baseline_plus_plus import BaselinePlusPlus
 from kerasmeta.learners.bd_cspn import BDCSPN
@@ -11,6 +12,9 @@ from kerasmeta.learners.cavia import CAVIA
 from kerasmeta.learners.cnaps import CNAPS
 from kerasmeta.learners.conditional_neural_process import (
     ConditionalNeuralProcess,
+)
+from kerasmeta.learners.convolutional_neural_process import (
+    ConvolutionalNeuralProcess,
 )
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.feat import FEAT
@@ -52,3 +56,6 @@ from kerasmeta.learners.soft_k_means import SoftKMeans
 from kerasmeta.learners.tim import TIM
 from kerasmeta.learners.transductive_fine_tuning import TransductiveFineTuning
 from kerasmeta.learners.transductive_learner import TransductiveLearner
+from kerasmeta.learners.transformer_neural_process import (
+    TransformerNeuralProcess,
+)

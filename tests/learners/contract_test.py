@@ -337,6 +337,23 @@ ROWS = {
     "NeuralProcess": process_row(
         km.learners.NeuralProcess, width=8, latent_size=3, samples=4
     ),
+    "AttentiveNeuralProcess": process_row(
+        km.learners.AttentiveNeuralProcess,
+        width=8,
+        latent_size=3,
+        heads=2,
+        samples=4,
+    ),
+    "TransformerNeuralProcess": process_row(
+        km.learners.TransformerNeuralProcess, width=8, blocks=2, heads=2
+    ),
+    "ConvolutionalNeuralProcess": process_row(
+        km.learners.ConvolutionalNeuralProcess,
+        reach=10.0,
+        points_per_unit=2,
+        width=4,
+        levels=2,
+    ),
 }
 # Learners on a base that other rows check in full keep the rest for `slow`.
 IN_FULL = ("MAML-transductive", "MAML-padded", "ProtoNet-padded")

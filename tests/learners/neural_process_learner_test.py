@@ -14,6 +14,15 @@ LEARNERS = {
     "np": lambda **sizes: km.learners.NeuralProcess(
         width=8, latent_size=3, samples=4, **sizes
     ),
+    "anp": lambda **sizes: km.learners.AttentiveNeuralProcess(
+        width=8, latent_size=3, heads=2, samples=4, **sizes
+    ),
+    "tnp": lambda **sizes: km.learners.TransformerNeuralProcess(
+        width=8, blocks=2, heads=2, **sizes
+    ),
+    "convcnp": lambda **sizes: km.learners.ConvolutionalNeuralProcess(
+        points_per_unit=4, width=4, levels=2, **sizes
+    ),
 }
 every_learner = pytest.mark.parametrize("name", LEARNERS)
 
