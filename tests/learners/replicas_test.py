@@ -53,16 +53,8 @@ print("equal")
 """
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "MAML",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("ProtoNet", "R2D2")
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["MAML", "ProtoNet", "R2D2"])
 def test_two_replicas_are_one(name):
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, name],
