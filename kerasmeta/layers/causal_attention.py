@@ -83,17 +83,16 @@ class CausalAttention(keras.layers.Layer):
             examples: `[T, Q, C]`.
             memory: What `remember` returned.
         """
-        own = self.remember(examples)
-        tasks, count = tf.unstack(tf.shape(examples)[:2])
-        # Each sees the sequence and itself.
-        is_self = tf.tile(tf.eye(count, dtype="bool")[None], [tasks, 1, 1])
-        is_past = tf.tile(memory["is_real"][:, None], [1, count, 1])
-        reads = attend(
-            self.query(examples),
-            tf.concat([memory["keys"], own["keys"]], axis=1),
-            tf.concat([memory["values"], own["values"]], axis=1),
-            tf.concat([is_past, is_self], axis=2),
-        )
+        examples = tf.cast(examples, self.compute_dtype)
+        own, query = self.remember(examples), self.query(examples)
+        past = tf.matmul(query, memory["keys"], transpose_b=True)
+        past = tf.where(memory["is_real"][:, None], past, past.dtype.min)
+        # Of no other query: not even zero times what it holds.
+        itself = tf.reduce_sum(query * own["keys"], axis=-1, keepdims=True)
+        scores = tf.concat([past, itself], axis=-1) / self.key_size**0.5
+        shares = tf.nn.softmax(scores)
+        reads = tf.matmul(shares[..., :-1], memory["values"])
+        reads += shares[..., -1:] * own["values"]
         return tf.concat([examples, reads], axis=-1)
 
     def compute_output_shape(self, input_shape):

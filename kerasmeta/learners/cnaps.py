@@ -108,7 +108,11 @@ class CNAPS(EmbeddingLearner):
         """
         shape = tf.shape(tf.nest.flatten(support_x)[0])[:2]
         flat = tf.nest.map_structure(
-            lambda t: tf.reshape(t, [-1, *t.shape[2:]]), support_x
+            lambda t: tf.ensure_shape(
+                tf.reshape(t, tf.concat([[-1], tf.shape(t)[2:]], axis=0)),
+                [None, *t.shape[2:]],
+            ),
+            support_x,
         )
         if mask is not None:
             mask = tf.cast(tf.reshape(mask, [-1]), "bool")

@@ -13,6 +13,7 @@ from kerasmeta.utils.split_mix import uniforms
 
 _UNIFORM_SALT = 0x2545F4914F6CDD1D
 _NORMAL_SALT = 0x1B873593CC9E2D51
+_INTEGER_SALT = 0x696E746567657273
 _FOLD_SALT = 0x5851F42D4C957F2D
 
 
@@ -41,6 +42,17 @@ def seeded_uniforms(shape, seed):
     """
     count = tf.reduce_prod(shape)
     return tf.reshape(uniforms(_key(seed, _UNIFORM_SALT), count), shape)
+
+
+def seeded_integers(shape, seed):
+    """Return uniform int64 integers in `[0, 2**62)`.
+
+    Args:
+        shape: Integers, or an integer tensor.
+        seed: Two integers.
+    """
+    count = tf.reduce_prod(shape)
+    return tf.reshape(integers(_key(seed, _INTEGER_SALT), count), shape)
 
 
 def seeded_normals(shape, seed):

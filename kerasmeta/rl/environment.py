@@ -142,7 +142,10 @@ class Environment(abc.ABC):
         return batches.map(draw).prefetch(tf.data.AUTOTUNE)
 
     def get_config(self):
-        return {}
+        raise NotImplementedError(
+            f"`{type(self).__name__}` cannot be saved: write its `get_config`, "
+            "or save the learner by `save_weights`."
+        )
 
     @classmethod
     def from_config(cls, config):

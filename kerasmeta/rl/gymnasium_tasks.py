@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasmeta.ops.seeded_noise import fold_seed
-from kerasmeta.ops.seeded_noise import seeded_uniforms
+from kerasmeta.ops.seeded_noise import seeded_integers
 from kerasmeta.rl.environment import Environment
 from kerasmeta.utils import check_positive_int
 
@@ -176,8 +176,7 @@ class GymnasiumTasks(Environment):
 
 
 def _numbers(shape, seed):
-    shares = seeded_uniforms(shape, fold_seed(seed, 0))
-    return tf.cast(tf.cast(shares, "float64") * _SEEDS, "int64")
+    return seeded_integers(shape, fold_seed(seed, 0)) % _SEEDS
 
 
 def _is_bounded_vector(space, spaces):

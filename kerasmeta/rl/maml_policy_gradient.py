@@ -97,7 +97,9 @@ class MAMLPolicyGradient(PolicyLearner):
     ):
         self.inner_steps = check_positive_int("inner_steps", inner_steps)
         self.test_inner_steps = check_positive_int(
-            "test_inner_steps", test_inner_steps or inner_steps, inner_steps
+            "test_inner_steps",
+            inner_steps if test_inner_steps is None else test_inner_steps,
+            inner_steps,
         )
         super().__init__(environment, **kwargs)
         self.network = check_policy_network(network, environment, self.actions)

@@ -81,6 +81,9 @@ def test_a_query_does_not_see_the_others():
     others = [0, 2, 3]
     np.testing.assert_allclose(after[others], before[others], rtol=1e-5)
     assert np.abs(after[1] - before[1]).max() > 1e-3
+    moved[1] = np.nan
+    after = solved(learner, x=moved)
+    np.testing.assert_allclose(after[others], before[others], rtol=1e-5)
 
 
 def test_nothing_in_the_support_set_sees_what_comes_later():

@@ -105,3 +105,14 @@ def test_other_spaces_of_actions(gymnasium):
     box = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
     with pytest.raises(ValueError, match="finite bounds"):
         km.rl.GymnasiumTasks(walks(gymnasium, box), horizon=3)
+
+
+def test_numbers_of_tasks_are_spread(numbered):
+    numbers = numbered.sample_tasks(4000, [0, 0])["number"].numpy()
+    assert len(np.unique(numbers % 128)) == 128
+    assert len(np.unique(numbers)) > 3990
+
+
+def test_it_is_not_saved(numbered):
+    with pytest.raises(NotImplementedError, match="`GymnasiumTasks` cannot"):
+        numbered.get_config()
