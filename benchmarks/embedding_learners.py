@@ -86,10 +86,10 @@ def with_raw_covariance():
     return keras.Model(network.inputs, both)
 
 
-def compile_learner(learner, name=""):
+def compile_learner(learner, name="", rate=RATE):
     loss = LOSSES.get(name)
     learner.compile(
-        keras.optimizers.Adam(RATE),
+        keras.optimizers.Adam(rate),
         loss=loss()
         if loss
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True),

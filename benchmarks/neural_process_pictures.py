@@ -1,4 +1,4 @@
-"""Draws the pictures of `docs/neural_processes.md`.
+"""Draws pictures of what neural processes predict.
 
 Trains each neural process on curves of a Gaussian process, for as many steps,
 and draws what it predicts of one unseen curve: mean, band of 95 %, and some
@@ -199,7 +199,7 @@ def main():
     parser.add_argument("--path")
     arguments = parser.parse_args()
     draw = draw_curves if arguments.picture == "curves" else draw_glyphs
-    path = arguments.path or f"docs/images/process_{arguments.picture}.png"
+    path = arguments.path or f"docs/pictures/process_{arguments.picture}.png"
     draw(arguments).savefig(path, dpi=100)
 
 

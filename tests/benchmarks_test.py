@@ -116,6 +116,7 @@ def test_embedding_learners(characters_file):
     )
     rows = [line for line in lines if line.startswith("| ")]
     heads = [row for row in rows if row.startswith("| pretrained | ")]
+    assert len(heads) == 10
     assert len(rows) == 2 + 2 + 2 * len(heads)
     assert any(row.startswith("| pretrained | PTMAP | yes |") for row in heads)
 

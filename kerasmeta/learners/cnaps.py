@@ -9,7 +9,7 @@ from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops import class_prototypes
-from kerasmeta.ops.soft_members import mean_of
+from kerasmeta.ops import masked_mean
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -32,10 +32,11 @@ class CNAPS(EmbeddingLearner):
     with `km.layers.FiLM`, as any functional network can.
 
     The paper freezes a backbone that was pre-trained without modulation, and
-    trains the rest. Contexts of zeros modulate nothing, so pre-train it with
-    them, and then freeze all but its `FiLM` layers, as in the example. Its
-    parameters are generated layer after layer ("auto-regressive"), or from `z`
-    alone, as here; one dense layer generates them, where the paper has more.
+    trains the rest. Contexts of zeros modulate nothing while the biases of the
+    `FiLM` layers are zero: pre-train with them and with `FiLM` frozen, and then
+    freeze all else, as in the example. Its parameters are generated layer after
+    layer ("auto-regressive"), or from `z` alone, as here; one dense layer
+    generates them, where the paper has more.
 
     Compile it with `SparseCategoricalCrossentropy(from_logits=True)`.
 
@@ -114,20 +115,15 @@ class CNAPS(EmbeddingLearner):
             ),
             support_x,
         )
-        if mask is not None:
-            mask = tf.cast(tf.reshape(mask, [-1]), "bool")
-        with batch_statistics(None, mask):
+        is_real = (
+            tf.ones(shape, "bool") if mask is None else tf.cast(mask, "bool")
+        )
+        counted = None if mask is None else tf.reshape(is_real, [-1])
+        with batch_statistics(None, counted):
             codes = self.set_encoder(flat, training=training)
         codes = tf.cast(codes, self.variable_dtype)
-        weights = tf.ones_like(codes[:, :1])
-        if mask is not None:
-            weights = tf.cast(mask, codes.dtype)[:, None]
-            codes = tf.where(mask[:, None], codes, tf.zeros_like(codes))
-        codes, weights = (
-            tf.reshape(t, [shape[0], shape[1], t.shape[-1]])
-            for t in (codes, weights)
-        )
-        return mean_of(codes, weights)[:, 0]
+        codes = tf.reshape(codes, [shape[0], shape[1], codes.shape[-1]])
+        return masked_mean(codes, is_real)
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
         one_task = tf.nest.map_structure(lambda t: t[None], support_x)

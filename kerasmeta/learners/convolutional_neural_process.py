@@ -18,7 +18,7 @@ class ConvolutionalNeuralProcess(NeuralProcessLearner):
 
     Use it for time series, signals and other functions of one number that look
     alike wherever they are: moving support points and queries moves the
-    predictions with them. It learns from fewer tasks than the other processes.
+    predictions with them.
     The points of a task become functions on a grid, density and signal,
 
     `d(t) = sum over i of k(t - x_i)`, `s(t) = sum of k(t - x_i) y_i / d(t)`,

@@ -171,9 +171,7 @@ class GradientLearner(MetaLearner, abc.ABC):
             loss = loss if extra is None else loss + extra
         return loss, buffers
 
-    def step_function(self, training):
-        """Return what the inner loop repeats, as `gradient_step` does."""
-        return gradient_step(self, training)
+    step_function = gradient_step  # A method: what the inner loop repeats.
 
     def support_batch(self, support, step):
         """Return what a step of the inner loop learns from.

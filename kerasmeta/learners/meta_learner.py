@@ -301,10 +301,12 @@ class MetaLearner(keras.Model, abc.ABC):
     def load_own_variables(self, store):
         states = self._seed_states()
         own = {name: store[name] for name in store.keys()}
-        saved = {name: own.pop(name) for name in states if name in own}
+        saved = {k: own.pop(k) for k in list(own) if k.startswith("seed_")}
         super().load_own_variables(own)
-        for name, value in saved.items():
-            states[name].assign(value)
+        # Weights may come from a network with noise in other places.
+        if saved.keys() == states.keys():
+            for name, value in saved.items():
+                states[name].assign(value)
 
     def _seed_states(self):
         """Return the states of all seed generators, by their name in files."""

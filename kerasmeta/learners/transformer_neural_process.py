@@ -14,7 +14,7 @@ from kerasmeta.utils import check_positive_int
 class TransformerNeuralProcess(NeuralProcessLearner):
     """TNP-D: points and queries are tokens of a transformer.
 
-    Use it for the best predictions that depend on many points at once. A token
+    Use it where predictions depend on many points at once. A token
     is an encoded pair, `(x_i, y_i)` of a point and `(x, 0)` of a query, and in
     each of the blocks every token `t` looks at the points `p_j`,
 

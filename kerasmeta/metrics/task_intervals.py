@@ -7,7 +7,7 @@ from kerasmeta.ops import stack_tasks
 from kerasmeta.ops import task_at
 
 # Two-sided 95 % quantile of the normal distribution.
-_Z95 = 1.959963984540054
+Z95 = 1.959963984540054
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -120,6 +120,6 @@ def _half_width(sums):
     count, total, squares = tf.unstack(tf.convert_to_tensor(sums))
     variance = (squares - tf.square(total) / count) / (count - 1)
     # Rounding can leave a tiny negative variance where all tasks are equal.
-    width = _Z95 * tf.sqrt(tf.maximum(variance, 0) / count)
+    width = Z95 * tf.sqrt(tf.maximum(variance, 0) / count)
     width = tf.where(count > 1, width, tf.constant(float("nan"), "float64"))
     return tf.cast(width, keras.config.floatx())

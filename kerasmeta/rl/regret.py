@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-# Two-sided 95 % quantile of the normal distribution.
-_Z95 = 1.959963984540054
+from kerasmeta.metrics.task_intervals import Z95
 
 
 def cumulative_regret(tasks, arms):
@@ -51,4 +50,4 @@ def task_interval(values):
     count = tf.cast(tf.shape(values)[-1], values.dtype)
     mean = tf.reduce_mean(values, axis=-1)
     variance = tf.reduce_sum((values - mean[..., None]) ** 2, -1) / (count - 1)
-    return mean, _Z95 * tf.sqrt(variance / count)
+    return mean, Z95 * tf.sqrt(variance / count)

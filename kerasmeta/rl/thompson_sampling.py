@@ -9,8 +9,8 @@ from kerasmeta.rl.bandit_strategy import BanditStrategy
 class ThompsonSampling(BanditStrategy):
     """Pull an arm as often as it is believed to be the best.
 
-    Use it as the strategy to beat on bandits whose probabilities are uniform:
-    its belief is the exact posterior, `Beta(1 + wins, 1 + losses)` for each
+    Use it to compare with on bandits whose probabilities are uniform: its
+    belief is the exact posterior, `Beta(1 + wins, 1 + losses)` for each
     arm. It draws a probability of each arm from its posterior, and pulls the
     arm with the largest.
 
