@@ -75,8 +75,8 @@ class TransformerNeuralProcess(NeuralProcessLearner):
             (None, input_size + target_size), width, [width] * 3, "embedder"
         )
         self.blocks = [
-            _Block(heads, dtype=self.dtype_policy)
-            for _ in range(check_positive_int("blocks", blocks))
+            _Block(heads, dtype=self.dtype_policy, name=f"block_{i}")
+            for i in range(check_positive_int("blocks", blocks))
         ]
         for block in self.blocks:
             block.build((None, None, width))
