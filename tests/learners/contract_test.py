@@ -331,6 +331,9 @@ ROWS = {
         heads=2,
         shift_labels=True,
     ),
+    "MetaNetworks": in_order(
+        km.learners.MetaNetworks, units=4, meta_units=3, steps=2
+    ),
     "ConditionalNeuralProcess": process_row(
         km.learners.ConditionalNeuralProcess, width=8
     ),
