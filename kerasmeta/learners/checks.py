@@ -5,7 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasmeta.layers import Impute
+from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.ops import task_at
+from kerasmeta.ops.zero_padding import zero_padding
 
 _KEYS = ("support_x", "support_y", "query_x")
 _FORMAT = (
@@ -32,6 +34,8 @@ def check_episodes(learner, data):
     spec = getattr(data, "episode_spec", None)
     for batch in data.take(1):
         x, query_y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        x = clear_padding(x)
+        query_y = zero_padding(query_y, x.get("query_mask"))
         _check_values(learner, "support_x", x["support_x"])
         _check_values(learner, "query_x", x["query_x"])
         learner.check_task(
@@ -133,9 +137,11 @@ def check_support(learner, support_x, support_y, support_mask=None):
             "A support set must have at least one example, and as many labels "
             f"as examples. Received: {sizes} examples and labels"
         )
+    mask = _check_mask(support_mask, sizes[0])
+    support_x, support_y = zero_padding((support_x, support_y), mask)
     _check_values(learner, "support_x", support_x)
     learner.check_task(support_x, support_y)
-    return support_x, support_y, _check_mask(support_mask, sizes[0])
+    return support_x, support_y, mask
 
 
 def _check_mask(mask, size):

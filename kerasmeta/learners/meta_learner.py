@@ -9,12 +9,14 @@ from kerasmeta.export.saved_model import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.checks import check_support
+from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
+from kerasmeta.ops.zero_padding import zero_padding
 
 
 class MetaLearner(keras.Model, abc.ABC):
@@ -93,7 +95,7 @@ class MetaLearner(keras.Model, abc.ABC):
     def call(self, episodes, training=False):
         if self.episode_signature is None:
             self.remember_signature(episodes)
-        return self.solve(episodes, training=bool(training))
+        return self.solve(clear_padding(episodes), training=bool(training))
 
     def meta_loss(self, episodes, query_y, sample_weight=None, training=True):
         """Return the outer loss and the predictions that it judges.
@@ -145,14 +147,14 @@ class MetaLearner(keras.Model, abc.ABC):
 
     def train_step(self, data):
         """Take one outer step on a meta-batch, and return the logs."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         loss, query_pred, gradients = self.meta_gradients(x, y, sample_weight)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
         return self._update_metrics(loss, x, y, query_pred, sample_weight)
 
     def test_step(self, data):
         """Judge a meta-batch, and return the logs with their intervals."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         loss, query_pred = self.meta_loss(x, y, sample_weight, training=False)
         logs = self._update_metrics(loss, x, y, query_pred, sample_weight)
         if self._compile_metrics is not None:
@@ -322,6 +324,12 @@ class MetaLearner(keras.Model, abc.ABC):
             **super().get_config(),
             "episode_signature": self.episode_signature,
         }
+
+
+def _unpack(data):
+    """Return episodes, targets and sample weights, with clear padding."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    return clear_padding(x), zero_padding(y, x.get("query_mask")), sample_weight
 
 
 def _describe(tensor):
