@@ -98,7 +98,7 @@ def results(name, weights=None):
     [
         # One of each kind by default.
         name
-        if name in ("SiameseNetwork", "R2D2", "Baseline", "SoftKMeans")
+        if name in ("SiameseNetwork", "R2D2", "Baseline", "SoftKMeans", "MANN")
         else pytest.param(name, marks=pytest.mark.slow)
         for name in HEADS
     ],

@@ -125,13 +125,12 @@ def test_gradients_are_the_mean_of_those_of_the_episodes(learner):
     assert np.sqrt(error / size) < 1e-4
 
 
-@pytest.mark.parametrize("rubbish", [100.0, np.nan])
-def test_padding_is_never_read(learner, rubbish):
+def test_padding_is_never_read(learner):
     batch, query_y = next(iter(padded()))
     loss, _, gradients = learner.meta_gradients(batch, query_y)
     for name in ("support", "query"):
         real = batch[f"{name}_mask"][..., None, None, None]
-        batch[f"{name}_x"] = tf.where(real, batch[f"{name}_x"], rubbish)
+        batch[f"{name}_x"] = tf.where(real, batch[f"{name}_x"], np.nan)
     other, _, changed = learner.meta_gradients(batch, query_y)
     assert float(other) == pytest.approx(float(loss), rel=1e-4)
     for a, b in zip(changed, gradients):
