@@ -1,8 +1,8 @@
 """Regret of RL2 on bandits, and returns of MAML in two-dimensional navigation.
 
 Trains each learner for a number of minutes, and prints what it earns in unseen
-tasks with 95 % intervals over tasks; on bandits against Thompson sampling, UCB1
-and random arms, on the same bandits.
+tasks with 95 % intervals over tasks; on bandits against strategies that learn
+nothing from one for the next, on the same bandits.
 
     python benchmarks/reinforcement.py bandits --pulls 10 --minutes 10
     python benchmarks/reinforcement.py navigation --minutes 10
@@ -66,6 +66,7 @@ def bandit_regrets(arguments):
         "UCB1": km.rl.UCB1(),
         "UCB1, exploration 0.2": km.rl.UCB1(exploration=0.2),
         "Thompson sampling": km.rl.ThompsonSampling(),
+        "greedy": km.rl.Greedy(),
     }
     arms = {
         name: strategy.play(bandits, tasks, arguments.pulls, TEST_SEEDS[1])[0]
