@@ -100,9 +100,20 @@ def report_bandits(arguments):
     for name, (mean, width) in regrets.items():
         total, half = mean[-1], width[-1]
         print(f"| {name} | {best - total:.2f} | {total:.2f} ± {half:.2f} |")
+    report_optimum(arguments.pulls)
     if arguments.picture:
         draw(regrets, "pull", "cumulative regret", arguments.picture)
     return steps, {n: [float(v[-1]) for v in r] for n, r in regrets.items()}
+
+
+def report_optimum(pulls):
+    """Print what no strategy can be better than, where it can be found."""
+    try:
+        optimal = km.rl.optimal_return(ARMS, pulls)
+    except ValueError:  # There is too much that can happen.
+        return
+    regret = pulls * ARMS / (ARMS + 1) - optimal
+    print(f"\nOptimal, over all bandits: {optimal:.2f}, regret {regret:.3f}")
 
 
 def report_navigation(arguments):
