@@ -54,6 +54,7 @@ class PolicyLearner(keras.Model, abc.ABC):
             name: keras.metrics.Mean(name=name) for name in self.return_names()
         }
         self._intervals = TaskIntervals()
+        self._trace_anew()
         # Where environments run in Python, XLA cannot follow.
         self.supports_jit = environment.supports_jit
 
@@ -79,9 +80,14 @@ class PolicyLearner(keras.Model, abc.ABC):
     def policy_loss(self, experience):
         """Return the scalar whose gradient the optimizer descends."""
 
-    def compile(self, *args, **kwargs):
-        super().compile(*args, **kwargs)
-        # Traced once, however many updates there are; it holds the optimizer.
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            # What was traced holds the optimizer, and what was trainable.
+            self._trace_anew()
+        return super().make_train_function(force)
+
+    def _trace_anew(self):
+        # Traced once, however many updates there are.
         self._traced_gradients = tf.function(self._gradients, autograph=False)
 
     def fit(self, x=None, *args, **kwargs):

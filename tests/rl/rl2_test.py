@@ -194,6 +194,7 @@ def test_fit_evaluate_and_save(tmp_path):
     for a, b in zip(learner(trials), loaded(trials)):
         np.testing.assert_allclose(a, b, rtol=1e-6)
     assert loaded.get_config() == learner.get_config()
+    assert loaded.compiled
 
 
 @pytest.mark.slow
