@@ -150,7 +150,8 @@ def _json_rows(text, path):
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        # A number may be too long, or lists too deep in each other.
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 "Each line of a .jsonl file must be JSON. Received: line "
                 f"{number} of {str(path)!r}, where {error}"
