@@ -74,6 +74,13 @@ class PolicyLearner(keras.Model, abc.ABC):
 
     def fit(self, x=None, *args, **kwargs):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
+        spec = getattr(x, "element_spec", None)
+        if not isinstance(spec, dict) or not {"tasks", "seed"} <= spec.keys():
+            raise ValueError(
+                "A policy learns from trials: pass what "
+                "`environment.trials(...)` returned. "
+                f"Received: x of type {type(x).__name__}"
+            )
         # Keras would warn that it cannot shuffle them.
         kwargs.setdefault("shuffle", False)
         return super().fit(x, *args, **kwargs)
