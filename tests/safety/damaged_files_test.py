@@ -19,6 +19,7 @@ from kerasmeta.episodes.tables.frames import keys
 from kerasmeta.episodes.text.text_rows import check_label_rows
 from kerasmeta.episodes.text.text_rows import read_text_rows
 from kerasmeta.episodes.text.text_source import text_source
+from kerasmeta.episodes.tfds.record_index import RecordIndex
 
 FEW, MANY = range(20), range(20, 2_020)
 SPEC = km.episodes.EpisodeSpec(ways=2, shots=1, queries=1)
@@ -112,6 +113,18 @@ def arrays():
     )
 
 
+def tfrecord(tmp_path_factory):
+    path = tmp_path_factory.mktemp("records") / "records"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in (b"first", b"", b"x" * 300):
+            writer.write(record)
+    return path.read_bytes()
+
+
+def read_records(path):
+    RecordIndex([(path, 0, 3, 3)]).read(np.arange(3))
+
+
 def manifest(tmp_path_factory):
     path = tmp_path_factory.mktemp("manifest") / "test.npz"
     km.episodes.manifest(arrays()).save(path)
@@ -130,6 +143,10 @@ def readers(tmp_path_factory):
             *row_readers(),
             ("wav", Reader(wav(), ".wav", read_wav)),
             (
+                "tfrecord",
+                Reader(tfrecord(tmp_path_factory), "", read_records),
+            ),
+            (
                 "manifest",
                 Reader(
                     manifest(tmp_path_factory),
@@ -145,7 +162,7 @@ def readers(tmp_path_factory):
 NAMES = (
     *("png", "jpeg", "bmp", "gif", "grey jpeg", "rgba png"),
     *("wav", "csv", "csv.gz"),
-    *("texts csv", "texts tsv", "texts jsonl", "manifest"),
+    *("texts csv", "texts tsv", "texts jsonl", "tfrecord", "manifest"),
 )
 
 
