@@ -5,6 +5,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.episodes.error_reason import error_reason
+
 
 def read_wav(path):
     """Read a WAV file of 16-bit PCM.
@@ -37,8 +39,7 @@ def read_wav(path):
 def _reason(error):
     if isinstance(error, UnicodeDecodeError):
         return "the header has unknown parts"
-    # The names of operations, in brackets, tell a reader nothing.
-    reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
+    reason = error_reason(error)
     if "format chunk size" in reason:
         return "the header is a WAVE_FORMAT_EXTENSIBLE, not that of plain PCM"
     return reason

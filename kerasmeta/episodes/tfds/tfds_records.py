@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kerasmeta.episodes.error_reason import error_reason
 from kerasmeta.episodes.python_load import python_load
 from kerasmeta.episodes.tfds.record_index import RecordIndex
 
@@ -119,6 +120,6 @@ def load_all(load, ids, element_spec):
             "A data set must hold examples such as its features say. Prepare "
             "it again. Received: an example among the numbers "
             f"{start}..{min(start + _CHUNK, len(ids)) - 1}, where "
-            f"{error.message}"
+            f"{error_reason(error)}"
         ) from error
     return arrays
