@@ -12,6 +12,11 @@ def export_learner(learner, filepath, episodes=None):
         episodes: Dictionary of a meta-batch, or a dataset, that shows shapes
             and dtypes; by default what the learner was called with.
     """
+    if not hasattr(learner, "episode_signature"):
+        raise ValueError(
+            "`learner` must be a `MetaLearner`. Other models have an `export` "
+            f"of their own. Received: learner={learner!r}"
+        )
     if episodes is not None:
         learner.remember_signature(episodes)
     signature = learner.episode_signature

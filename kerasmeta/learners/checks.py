@@ -24,11 +24,9 @@ def check_episodes(learner, data):
     The structure is checked for all kinds of data; the first meta-batch of a
     `tf.data.Dataset` is looked at, too.
     """
-    if data is None:
-        return
     if not isinstance(data, tf.data.Dataset):
         x = data[0] if isinstance(data, (list, tuple)) else data
-        _check_keys(x)
+        check_keys(x)
         return
     check_structure(data.element_spec)
     spec = getattr(data, "episode_spec", None)
@@ -52,7 +50,7 @@ def check_structure(element_spec):
     if not is_tuple or len(element_spec) not in (2, 3):
         raise ValueError(f"{_FORMAT} Received elements of: {element_spec}")
     x, query_y = element_spec[:2]
-    _check_keys(x)
+    check_keys(x)
     for name, spec in {**x, "query_y": query_y}.items():
         for leaf in tf.nest.flatten(spec):
             if leaf.shape.rank is not None and leaf.shape.rank < 2:
@@ -73,7 +71,8 @@ def _check_axis(axis, what, specs):
         )
 
 
-def _check_keys(x):
+def check_keys(x):
+    """Raise a `ValueError` if the input of a learner is no meta-batch."""
     allowed = {*_KEYS, "support_mask", "query_mask"}
     if not isinstance(x, dict) or not set(_KEYS) <= set(x) <= allowed:
         received = sorted(x) if isinstance(x, dict) else type(x).__name__
@@ -158,6 +157,11 @@ def _check_mask(mask, size):
 
 def _as_tensors(values, signature):
     """Convert to tensors, with the dtypes of `signature` where it is known."""
+    if values is None:
+        raise ValueError(
+            "A support set must have examples and their labels: "
+            "`support_x, support_y`. Received: None instead of one of them"
+        )
     if isinstance(values, dict):
         return {
             name: _as_tensors(value, signature and signature[name])

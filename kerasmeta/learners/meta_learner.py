@@ -8,6 +8,8 @@ import tensorflow as tf
 from kerasmeta.export.saved_model import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_episodes
+from kerasmeta.learners.checks import check_keys
+from kerasmeta.learners.checks import check_structure
 from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.memory_estimate import estimate_step_memory
@@ -94,6 +96,7 @@ class MetaLearner(keras.Model, abc.ABC):
         return map_tasks(solve_task, episodes)
 
     def call(self, episodes, training=False):
+        check_keys(episodes)
         if self.episode_signature is None:
             self.remember_signature(episodes)
         return self.solve(clear_padding(episodes), training=bool(training))
@@ -209,7 +212,8 @@ class MetaLearner(keras.Model, abc.ABC):
     def fit(self, x=None, *args, **kwargs):
         """Meta-train on a dataset of episodes; arguments as in Keras."""
         check_episodes(self, x)
-        check_episodes(self, kwargs.get("validation_data"))
+        if kwargs.get("validation_data") is not None:
+            check_episodes(self, kwargs["validation_data"])
         make_variables(self, x)
         # Episodes are drawn at random; Keras would warn that it cannot
         # shuffle them.
@@ -271,7 +275,9 @@ class MetaLearner(keras.Model, abc.ABC):
             episodes: Dictionary of a meta-batch, or a dataset.
         """
         if isinstance(episodes, tf.data.Dataset):
+            check_structure(episodes.element_spec)
             episodes = episodes.element_spec[0]
+        check_keys(episodes)
         self.episode_signature = tf.nest.map_structure(
             _describe,
             {k: episodes[k] for k in ("support_x", "support_y", "query_x")},

@@ -56,9 +56,14 @@ class GymnasiumTasks(Environment):
     def __init__(self, make, horizon):
         self._spaces = _gymnasium().spaces
         self._make = make
+        example = make(0) if callable(make) else None
+        if not hasattr(example, "action_space"):
+            raise ValueError(
+                "`make` must be a function from the number of a task to a "
+                f"`gymnasium.Env`. Received: make={make!r}"
+            )
         self._simulators, self._turn = [], np.int64(0)
         self._observations = None  # The last, float32 [N, observation_size].
-        example = make(0)
         self._space = example.observation_space
         self._bounds = None
         actions = example.action_space
