@@ -1,0 +1,43 @@
+"""Writing a learner for LiteRT, which was TensorFlow Lite."""
+
+import pathlib
+import tempfile
+
+import tensorflow as tf
+
+from kerasmeta.export.builtin_graph import with_builtin_ops
+from kerasmeta.export.saved_model import make_signature
+from kerasmeta.export.saved_model import signature_inputs
+
+NAMES = ["adapt", "predict_query"]
+
+
+def write_litert(filepath, module, specs):
+    """Write what `make_module` returned as a LiteRT file.
+
+    Args:
+        filepath: File to write.
+        module: The module.
+        specs: The specs of its inputs.
+    """
+    inputs = signature_inputs(module, specs)
+    # All in one graph, for calls would hide operations.
+    signatures = {
+        name: make_signature(
+            getattr(module, name).python_function, inputs[name]
+        )
+        for name in NAMES
+    }
+    signatures = {k: with_builtin_ops(v) for k, v in signatures.items()}
+    # The converter would take a module with a `serve` for one of Keras, and
+    # convert nothing else.
+    del module.serve
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures=signatures)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, NAMES)
+        # TensorFlow's own operations only where LiteRT has none.
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS,
+            tf.lite.OpsSet.SELECT_TF_OPS,
+        ]
+        pathlib.Path(filepath).write_bytes(converter.convert())
