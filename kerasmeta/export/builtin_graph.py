@@ -9,7 +9,7 @@ def with_builtin_ops(concrete):
     """Return a concrete function that computes the same.
 
     Operations of `REPLACEMENTS` become calls of functions of their own, which
-    the converter inlines. Those within loops stay as they are.
+    the converter inlines. Those within loops, or of unknown shape, stay.
 
     Args:
         concrete: Concrete function of named tensors, all shapes static, that
@@ -18,12 +18,12 @@ def with_builtin_ops(concrete):
     graph = concrete.graph
     graph_def = graph.as_graph_def(add_shapes=True)
     _remove(graph_def, graph.inputs)
+    functions = []
     for node in graph_def.node:
         op = graph.get_operation_by_name(node.name)
         if _is_replaced(op):
-            function = _trace(op)
-            _call(node, function)
-            graph_def.library.function.append(function.function_def)
+            functions.append(_trace(op))
+            _call(node, functions[-1])
     names = [tensor.name for tensor in concrete.outputs]
     # The inputs that are named come first, what is captured last.
     captured = concrete.captured_inputs
@@ -32,6 +32,8 @@ def with_builtin_ops(concrete):
 
     def call(**tensors):
         capture = tf.compat.v1.get_default_graph().capture
+        for function in functions:
+            function.add_to_graph()
         known = {t.name: tensors[_name(t)] for t in inputs}
         known.update(
             {t.name: capture(value) for t, value in zip(internal, captured)}
@@ -62,10 +64,11 @@ def _is_replaced(op):
     if op.type not in REPLACEMENTS:
         return False
     attributes = op.node_def.attr
-    return (
+    is_last = (
         "data_format" not in attributes
         or attributes["data_format"].s == b"NHWC"
     )
+    return is_last and op.outputs[0].shape.is_fully_defined()
 
 
 def _trace(op):

@@ -28,12 +28,16 @@ def write_litert(filepath, module, specs):
         )
         for name in NAMES
     }
-    signatures = {k: with_builtin_ops(v) for k, v in signatures.items()}
+    replaced = {k: with_builtin_ops(v) for k, v in signatures.items()}
     # The converter would take a module with a `serve` for one of Keras, and
     # convert nothing else.
     del module.serve
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures=signatures)
+        # Nothing is differentiated any more.
+        options = tf.saved_model.SaveOptions(
+            experimental_custom_gradients=False
+        )
+        tf.saved_model.save(module, folder, replaced, options)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, NAMES)
         # TensorFlow's own operations only where LiteRT has none.
         converter.target_spec.supported_ops = [

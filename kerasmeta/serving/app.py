@@ -33,14 +33,13 @@ def make_app(folder, limits=None):
     Example:
 
     >>> import tempfile
-    >>> from fastapi.testclient import TestClient
     >>> from kerasmeta.serving import make_app
     >>> learner = km.learners.NearestNeighbour(km.backbones.mlp((1,), 2))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     learner.export(folder, km.tasks.Sinusoid().episodes(1))
-    ...     client = TestClient(make_app(folder))
-    >>> client.get("/model").json()["predict_query"]
-    {'query_x': {'shape': [None, 1], 'dtype': 'float32'}}
+    ...     app = make_app(folder)
+    >>> [route.path for route in app.routes]
+    ['/adapt', '/predict_query', '/forget', '/model']
     """
     limits = limits or Limits()
     model = ServedModel(folder, limits.max_examples)

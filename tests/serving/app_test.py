@@ -51,6 +51,7 @@ def curves(tmp_path_factory):
     learner = km.learners.MAML(
         km.backbones.mlp((1,), 1, units=(8,)),
         inner_learning_rate=0.05,
+        inner_steps=1,
         inner_loss="mse",
     )
     learner.export(folder, km.tasks.Sinusoid(5, 6).episodes(1))
