@@ -1,3 +1,6 @@
+import os
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -145,3 +148,28 @@ def test_fixed_sizes(kind, tmp_path):
     np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-5)
     with pytest.raises((TypeError, ValueError)):
         model.adapt(episodes["support_x"][0], episodes["support_y"][0])
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_docs_run(learner, episodes, folder, tmp_path):
+    page = pathlib.Path(__file__).parents[2] / "docs" / "serving.md"
+    blocks = re.findall(r"```shell\n(.*?)```", page.read_text("utf-8"), re.S)
+    (commands,) = [text for text in blocks if "saved_model_cli" in text]
+    (tmp_path / "characters").symlink_to(folder)
+    for name, value in episodes.items():
+        np.save(tmp_path / f"{name}.npy", value[0])
+    programs = pathlib.Path(sys.executable).parent
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        check=True,
+        capture_output=True,
+    )
+    np.testing.assert_allclose(
+        np.load(tmp_path / "answer" / "predictions.npy"),
+        learner.predict(episodes, verbose=0)[0],
+        rtol=1e-4,
+        atol=1e-5,
+    )
