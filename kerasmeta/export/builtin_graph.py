@@ -34,12 +34,12 @@ def with_builtin_ops(concrete):
         capture = tf.compat.v1.get_default_graph().capture
         for function in functions:
             function.add_to_graph()
-        known = {t.name: tensors[_name(t)] for t in inputs}
-        known.update(
-            {t.name: capture(value) for t, value in zip(internal, captured)}
-        )
+        known = [(t, tensors[_name(t)]) for t in inputs]
+        known += [(t, capture(value)) for t, value in zip(internal, captured)]
+        # An input that nothing uses cannot be replaced.
+        used = {t.name: value for t, value in known if t.consumers()}
         outputs = tf.graph_util.import_graph_def(
-            graph_def, input_map=known, return_elements=names
+            graph_def, input_map=used, return_elements=names
         )
         return tf.nest.pack_sequence_as(concrete.structured_outputs, outputs)
 

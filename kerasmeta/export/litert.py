@@ -1,6 +1,7 @@
 """Writing a learner for LiteRT, which was TensorFlow Lite."""
 
 import pathlib
+import re
 import tempfile
 
 import tensorflow as tf
@@ -44,4 +45,18 @@ def write_litert(filepath, module, specs):
             tf.lite.OpsSet.TFLITE_BUILTINS,
             tf.lite.OpsSet.SELECT_TF_OPS,
         ]
-        pathlib.Path(filepath).write_bytes(converter.convert())
+        pathlib.Path(filepath).write_bytes(_convert(converter))
+
+
+def _convert(converter):
+    """Return the bytes of a file, or say which operations cannot be in one."""
+    try:
+        return converter.convert()
+    except Exception as error:  # The type of the converter is not public.
+        missing = set(re.findall(r"'tf\.(\w+)' op is neither", str(error)))
+        if not missing:
+            raise
+        raise ValueError(
+            "LiteRT has no operations for what this learner computes, nor can "
+            f"it use TensorFlow's: {sorted(missing)}. Export a SavedModel."
+        ) from error

@@ -302,7 +302,7 @@ class MetaLearner(keras.Model, abc.ABC):
 
         Raises:
             ValueError: If shapes and dtypes are not known yet, or the format
-                or a size cannot be.
+                or a size cannot be, or LiteRT cannot run the learner.
         """
         export_learner(
             self,

@@ -127,6 +127,7 @@ def test_a_graph_computes_the_same_without_them():
 
     x, scale = random(2, 6, 6, 1), tf.constant(3.0)
     specs = {
+        "nothing": tf.TensorSpec([], name="nothing"),
         "scale": tf.TensorSpec([], name="scale"),
         "x": tf.TensorSpec(x.shape, name="x"),
     }
@@ -137,7 +138,8 @@ def test_a_graph_computes_the_same_without_them():
     assert kinds & set(REPLACEMENTS)
     assert not left & set(REPLACEMENTS)
     weight.assign_add(tf.ones_like(weight))  # Variables are still read.
-    expected = concrete(x=x, scale=scale)
-    received = replaced(x=x, scale=scale)
+    inputs = {"nothing": scale, "scale": scale, "x": x}
+    expected = concrete(**inputs)
+    received = replaced(**inputs)
     for name, value in expected.items():
         np.testing.assert_allclose(received[name], value, rtol=1e-5, atol=1e-5)

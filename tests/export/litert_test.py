@@ -157,4 +157,19 @@ def test_every_learner_of_the_table_runs():
         if cells[1] != "none" or float(cells[2]) > 1e-5
     }
     assert len(rows) > 50
-    assert set(differ) == {"?"}, differ
+    assert set(differ) == {
+        "IMAML",
+        "MAML-loop-recomputed",
+        "MahalanobisNet",
+        "MetaOptNet",
+        "R2D2",
+        "R2D2-regression",
+        "LRD2",
+    }, differ
+
+
+@pytest.mark.slow
+def test_what_litert_cannot_compute_is_named(task, tmp_path):
+    learner = km.learners.R2D2(convolutional(4), ways=5)
+    with pytest.raises(ValueError, match="MatrixSolve"):
+        export(learner, task, tmp_path / "a.tflite")
