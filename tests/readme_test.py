@@ -36,6 +36,12 @@ SMALLER = {
         "horizon=100": "horizon=4",
         "test_inner_steps=3": "test_inner_steps=1",
     },
+    "docs/serving.md": {
+        # Four convolutions take LiteRT's converter a while.
+        "km.backbones.conv4((28, 28, 1), filters=8)": "keras.Sequential("
+        "[keras.Input((28, 28, 1)), keras.layers.Flatten(),"
+        " keras.layers.Dense(4)])"
+    },
     "docs/memory_learners.md": {"filters=8": "filters=4"},
     "docs/neural_processes.md": {
         "steps_per_epoch=500, epochs=10": "steps_per_epoch=2, epochs=1",

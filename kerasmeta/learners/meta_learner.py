@@ -5,7 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
-from kerasmeta.export.saved_model import export_learner
+from kerasmeta.export.export_learner import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.checks import check_keys
@@ -283,23 +283,47 @@ class MetaLearner(keras.Model, abc.ABC):
             {k: episodes[k] for k in ("support_x", "support_y", "query_x")},
         )
 
-    def export(self, filepath, episodes=None):
-        """Write a SavedModel that adapts where only TensorFlow is installed.
+    def export(
+        self,
+        filepath,
+        episodes=None,
+        format="tf_saved_model",
+        support_size=None,
+        query_size=None,
+        batch_size=None,
+    ):
+        """Write a model that adapts where neither Keras nor kerasmeta is.
 
-        It has the functions `adapt(support_x, support_y) -> state`,
-        `predict_query(state, query_x)` and `serve(support_x, support_y,
-        query_x)`, each also as a signature, for any number of support and
-        query examples.
+        A SavedModel, for TensorFlow, has the functions `adapt(support_x,
+        support_y) -> state`, `predict_query(state, query_x)` and
+        `serve(support_x, support_y, query_x)`, each also as a signature. A
+        LiteRT file, for phones and boards, has the signatures `adapt` and
+        `predict_query`. Both are for one task, and for any number of support
+        and query examples, unless sizes are given.
 
         Args:
-            filepath: Folder to write.
+            filepath: Folder to write, or, for LiteRT, file `NAME.tflite`.
             episodes: Dictionary of a meta-batch, or a dataset, that shows
                 shapes and dtypes; by default what the learner was called with.
+            format: `"tf_saved_model"` or `"litert"`, which needs sizes.
+            support_size: Number of support examples, if it is fixed.
+            query_size: Number of query examples, if it is fixed.
+            batch_size: Number of tasks of a call, if not one without an axis:
+                then every tensor begins with an axis of so many tasks.
 
         Raises:
-            ValueError: If shapes and dtypes are not known yet.
+            ValueError: If shapes and dtypes are not known yet, or the format
+                or a size cannot be, or LiteRT cannot run the learner.
         """
-        export_learner(self, filepath, episodes)
+        export_learner(
+            self,
+            filepath,
+            episodes,
+            format,
+            support_size=support_size,
+            query_size=query_size,
+            batch_size=batch_size,
+        )
 
     # Files keep the seeds, too, which Keras forgets: training that goes on from
     # a file draws what it would have drawn.
