@@ -35,6 +35,23 @@ def load_lora(learner, own):
         _set_after_loading(layer, arrays)
 
 
+def enable_lora_as(source, target):
+    """Enable LoRA in a copy of a model where the model has it.
+
+    The configuration of a learner that makes its networks itself does not know
+    of it.
+
+    Args:
+        source: Keras model.
+        target: Keras model of the same layers.
+    """
+    for layer, copy in zip(
+        source._flatten_layers(), target._flatten_layers(), strict=True
+    ):
+        if getattr(layer, "lora_enabled", False) and not copy.lora_enabled:
+            copy.enable_lora(layer.lora_rank, layer.lora_alpha)
+
+
 def _set_after_loading(layer, arrays):
     def load_own_variables(store):
         del layer.load_own_variables  # That of its class from now on.

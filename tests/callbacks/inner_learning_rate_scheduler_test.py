@@ -115,5 +115,5 @@ def test_an_optimizer_keeps_the_number_it_was_given():
     optimizer.learning_rate = 0.7
     assert optimizer.get_config()["learning_rate"] == 0.7
     assert float(tf.convert_to_tensor(optimizer.rate_at(0))) == np.float32(0.7)
-    optimizer.set_weights([0.25])
+    optimizer.set_weights([np.array(0.25)])
     assert optimizer.learning_rate == 0.25

@@ -159,7 +159,9 @@ def test_global_clipnorm(family, weights_of):
 
 def test_learning_rate_schedule(family, weights_of):
     """With a rate of zero from the second step on, only the first moves."""
-    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.1, 0])
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [0], [0.1, 0.0]
+    )
     learner = family.learner(SGD(schedule))
     start = weights_of(learner)
     learner.fit(family.episodes(1), verbose=0)
