@@ -42,7 +42,7 @@ SMALLER = {
         "batch_size=4, seed=1, num_episodes=40": (
             "batch_size=2, seed=1, num_episodes=4"
         ),
-        "every=2": "every=2, steps=(0, 3)",
+        "inner_steps=3": "inner_steps=1",
         "steps_per_epoch=100,\n    epochs=5": (
             "steps_per_epoch=2,\n    epochs=2"
         ),

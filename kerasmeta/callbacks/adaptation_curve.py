@@ -48,16 +48,16 @@ class AdaptationCurve(keras.callbacks.Callback):
     Example:
 
     >>> tasks = km.tasks.Sinusoid(shots=5).episodes(2, num_episodes=4)
-    >>> curve = km.callbacks.AdaptationCurve(tasks, steps=(0, 2))
+    >>> curve = km.callbacks.AdaptationCurve(tasks, steps=(0, 1))
     >>> learner = km.learners.MAML(
-    ...     km.backbones.mlp((1,), 1, units=(8,)), inner_steps=2
+    ...     km.backbones.mlp((1,), 1, units=(8,)), inner_steps=1
     ... )
     >>> learner.compile(optimizer="adam", loss="mse")
     >>> history = learner.fit(tasks, verbose=0, callbacks=[curve])
     >>> sorted(history.history)
-    ['loss', 'loss_after_0', 'loss_after_2']
+    ['loss', 'loss_after_0', 'loss_after_1']
     >>> sorted(curve.curve)
-    [0, 2]
+    [0, 1]
     """
 
     def __init__(self, episodes, steps=None, every=1, prefix="", log_dir=None):

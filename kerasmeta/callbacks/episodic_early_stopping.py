@@ -30,25 +30,18 @@ class EpisodicEarlyStopping(keras.callbacks.EarlyStopping):
 
     Example:
 
-    >>> learner = km.learners.ProtoNet(km.backbones.mlp((1,), 4, units=(8,)))
-    >>> learner.compile(
-    ...     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    ...     metrics=["accuracy"],
-    ... )
-    >>> x, y = np.arange(60.0)[:, None] // 10, np.repeat(np.arange(6), 10)
-    >>> spec = km.episodes.EpisodeSpec(ways=3, shots=1, queries=2)
-    >>> episodes = km.episodes.episodes_from_arrays(
-    ...     x, y, spec, batch_size=2, num_episodes=4
-    ... )
     >>> stopping = km.callbacks.EpisodicEarlyStopping(
-    ...     "val_accuracy", min_delta=1.0, patience=2
+    ...     "val_accuracy", mode="max", patience=5, restore_best_weights=True
     ... )
-    >>> history = learner.fit(
-    ...     episodes, epochs=9, validation_data=episodes, verbose=0,
-    ...     callbacks=[stopping],
-    ... )
-    >>> len(history.epoch)
-    3
+
+    In `fit` Keras calls, as of any callback,
+
+    >>> stopping.set_model(keras.Sequential())
+    >>> stopping.on_train_begin()
+    >>> logs = {"val_accuracy": 0.75, "val_accuracy_ci95": 0.25}
+    >>> stopping.on_epoch_end(0, logs)
+    >>> float(stopping.best)
+    0.5
     """
 
     def __init__(self, monitor="val_accuracy", **kwargs):

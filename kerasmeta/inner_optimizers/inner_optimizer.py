@@ -43,9 +43,9 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
     ):
         super().__init__(**kwargs)
         self._learning_rate = _check_rate(learning_rate)
-        self._rate = None
+        self._rate_variable = None
         if not callable(learning_rate) and not self.learns_rates:
-            self._rate = self.add_weight(
+            self._rate_variable = self.add_weight(
                 shape=(),
                 initializer="zeros",
                 dtype=keras.config.floatx(),
@@ -53,7 +53,7 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
                 name="learning_rate",
             )
             # An initializer would round it to single precision.
-            self._rate.assign(learning_rate)
+            self._rate_variable.assign(learning_rate)
         limits = {
             "clipnorm": clipnorm,
             "clipvalue": clipvalue,
@@ -115,30 +115,30 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
     @property
     def learning_rate(self):
         """The rate that is used now, a number or a schedule."""
-        if self._rate is None:
+        if self._rate_variable is None:
             return self._learning_rate
-        rate = self._rate.numpy()
+        rate = self._rate_variable.numpy()
         # The number itself, which the variable may have rounded.
         is_same = rate == rate.dtype.type(self._learning_rate)
         return self._learning_rate if is_same else float(rate)
 
     @learning_rate.setter
     def learning_rate(self, rate):
-        if self._rate is None or callable(rate):
+        if self._rate_variable is None or callable(rate):
             raise ValueError(
                 "`learning_rate` can be set to another number where it is a "
                 "number that is not learned. Make another optimizer instead. "
                 f"Received: learning_rate={rate!r} for {self!r}"
             )
         self._learning_rate = check_positive_number("learning_rate", rate)
-        self._rate.assign(self._learning_rate)
+        self._rate_variable.assign(self._learning_rate)
 
     def rate_at(self, step):
         """Return the rate of a step."""
-        if self._rate is None:
+        if self._rate_variable is None:
             # As fast weights, which have full precision.
             return tf.cast(self._learning_rate(step), keras.config.floatx())
-        return self._rate.value
+        return self._rate_variable.value
 
     def clip(self, gradients):
         """Return the gradients within their limit."""

@@ -35,10 +35,10 @@ def test_the_graph_sees_the_new_rate(tmp_path):
         return meta_gradients(*data)
 
     learner.meta_gradients = counted
-    rates = [0.1, 0.5, 0.02]
+    rates = [0.5, 0.02]
     history = learner.fit(
         episodes(),
-        epochs=3,
+        epochs=2,
         verbose=0,
         callbacks=[Scheduler(lambda epoch, _: rates[epoch])],
     ).history
@@ -61,17 +61,6 @@ def test_the_graph_sees_the_new_rate(tmp_path):
     assert loaded.inner_optimizer.learning_rate == pytest.approx(0.02)
     x, _ = next(iter(episodes()))
     np.testing.assert_allclose(loaded(x), learner(x), rtol=1e-5, atol=1e-6)
-
-
-def test_the_schedule_gets_the_rate_until_now():
-    learner, seen = learner_with(), []
-
-    def halve(epoch, rate):
-        seen.append((epoch, rate))
-        return rate / 2
-
-    learner.fit(episodes(), epochs=2, verbose=0, callbacks=[Scheduler(halve)])
-    assert seen == [(0, 0.1), (1, 0.05)]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ GRADIENT = {
     "no gradient": lambda net: learners.Reptile(net, **STEPS),
     "implicit": lambda net: learners.IMAML(net, cg_steps=2, **STEPS),
     "probabilistic": lambda net: learners.ABML(
-        net, samples=2, from_logits=True, **STEPS
+        net, samples=2, initial_deviation=0.3, from_logits=True, **STEPS
     ),
 }
 EMBEDDING = {
