@@ -157,6 +157,10 @@ def test_nothing_to_train(family):
     """`fit` of frozen networks warns and measures, as Keras does."""
     learner = family.build()
     learner.trainable = False
+    if isinstance(learner, km.learners.GradientLearner):
+        with pytest.raises(ValueError, match="everything is frozen"):
+            family.build(learner.network)
+        return
     family.compile(learner)
     data = family.episodes(1)
     with pytest.warns(UserWarning, match="any trainable weights"):
