@@ -47,6 +47,15 @@ SMALLER = {
         "steps_per_epoch=500, epochs=10": "steps_per_epoch=2, epochs=1",
         "num_episodes=160": "num_episodes=16",
     },
+    "docs/keras_features.md": {
+        "batch_size=4, seed=1, num_episodes=40": (
+            "batch_size=2, seed=1, num_episodes=4"
+        ),
+        "inner_steps=3": "inner_steps=1",
+        "steps_per_epoch=100,\n    epochs=5": (
+            "steps_per_epoch=2,\n    epochs=2"
+        ),
+    },
     **{
         str(page.relative_to(ROOT)): {}
         for page in sorted(ROOT.glob("docs/data/*.md"))

@@ -54,6 +54,8 @@ class GeneratedRates(InnerOptimizer):
     array([0.5, 0.5], dtype=float32)
     """
 
+    learns_rates = True
+
     def __init__(self, learning_rate=0.01, weight_decay=0.0005, **kwargs):
         # Rates of steps are learned, which leaves nothing for a schedule.
         check_positive_number("learning_rate", learning_rate)

@@ -17,8 +17,10 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
     own (learned rates); those are made in `build_for`.
 
     Rates are numbers, or `keras.optimizers.schedules.LearningRateSchedule` over
-    the *inner* steps. Gradients can be clipped before they are used, as in
-    Keras' optimizers, and the outer gradient goes through the clipping.
+    the *inner* steps. As in Keras' optimizers a number is kept in a variable:
+    set `learning_rate` to another, and graphs made before use it. Gradients can
+    be clipped before they are used, as in Keras' optimizers, and the outer
+    gradient goes through the clipping.
 
     Args:
         learning_rate: Positive number or schedule.
@@ -26,6 +28,10 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
         clipvalue: Largest absolute value of a number in a gradient.
         global_clipnorm: Largest Euclidean norm of all gradients together.
     """
+
+    # Whether the outer loop learns the rates, which only begin at
+    # `learning_rate`.
+    learns_rates = False
 
     def __init__(
         self,
@@ -36,7 +42,18 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.learning_rate = _check_rate(learning_rate)
+        self._learning_rate = _check_rate(learning_rate)
+        self._rate_variable = None
+        if not callable(learning_rate) and not self.learns_rates:
+            self._rate_variable = self.add_weight(
+                shape=(),
+                initializer="zeros",
+                dtype=keras.config.floatx(),
+                trainable=False,
+                name="learning_rate",
+            )
+            # An initializer would round it to single precision.
+            self._rate_variable.assign(learning_rate)
         limits = {
             "clipnorm": clipnorm,
             "clipvalue": clipvalue,
@@ -64,11 +81,11 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
         Raises:
             ValueError: If it has made weights already, for another learner.
         """
-        if self.built and self.variables:
+        if self.built and self.trainable_variables:
             raise ValueError(
                 "An inner optimizer that learns belongs to one learner; make "
                 "another one for each. Received: an optimizer that already has "
-                f"the weights {[v.path for v in self.variables]}"
+                f"the weights {[v.path for v in self.trainable_variables]}"
             )
         self.built = True
 
@@ -95,12 +112,33 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
             `(weights, state)` after the step.
         """
 
+    @property
+    def learning_rate(self):
+        """The rate that is used now, a number or a schedule."""
+        if self._rate_variable is None:
+            return self._learning_rate
+        rate = self._rate_variable.numpy()
+        # The number itself, which the variable may have rounded.
+        is_same = rate == rate.dtype.type(self._learning_rate)
+        return self._learning_rate if is_same else float(rate)
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        if self._rate_variable is None or callable(rate):
+            raise ValueError(
+                "`learning_rate` can be set to another number where it is a "
+                "number that is not learned. Make another optimizer instead. "
+                f"Received: learning_rate={rate!r} for {self!r}"
+            )
+        self._learning_rate = check_positive_number("learning_rate", rate)
+        self._rate_variable.assign(self._learning_rate)
+
     def rate_at(self, step):
         """Return the rate of a step."""
-        if callable(self.learning_rate):
+        if self._rate_variable is None:
             # As fast weights, which have full precision.
-            return tf.cast(self.learning_rate(step), keras.config.floatx())
-        return self.learning_rate
+            return tf.cast(self._learning_rate(step), keras.config.floatx())
+        return self._rate_variable.value
 
     def clip(self, gradients):
         """Return the gradients within their limit."""

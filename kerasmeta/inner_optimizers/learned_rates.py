@@ -51,6 +51,8 @@ class LearnedRates(InnerOptimizer):
      array([0.5, 0.5, 0.5], dtype=float32)]
     """
 
+    learns_rates = True
+
     def __init__(self, learning_rate=0.01, per="weight", **kwargs):
         # A schedule over steps is what `per="layer_step"` learns.
         check_positive_number("learning_rate", learning_rate)

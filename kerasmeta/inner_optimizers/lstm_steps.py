@@ -62,6 +62,8 @@ class LSTMSteps(InnerOptimizer):
     438
     """
 
+    learns_rates = True
+
     def __init__(self, learning_rate=0.01, units=20, **kwargs):
         _check_gate(learning_rate)
         super().__init__(learning_rate, **kwargs)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.adapted_layers import copy_adapted_layers
+from kerasmeta.learners.lora_weights import enable_lora_as
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -24,6 +25,7 @@ class AdaptedModel(keras.Model):
         super().__init__(**kwargs)
         # A copy, uncompiled: training on must not change the adapted model.
         self.learner = learner.__class__.from_config(learner.get_config())
+        enable_lora_as(learner, self.learner)
         self.learner.set_weights(learner.get_weights())
         copy_adapted_layers(learner, self.learner)
         self._structure = tf.nest.map_structure(_describe, state)

@@ -63,6 +63,18 @@ def check_structure(element_spec):
     _check_axis(1, "queries", [x["query_x"], query_y])
 
 
+def check_class_weight(class_weight):
+    """Raise a `ValueError` if `fit` gets weights of classes."""
+    if class_weight is not None:
+        raise ValueError(
+            "`class_weight` has no meaning for episodes: class 0 of one task "
+            "is another class than class 0 of the next. Weigh queries instead, "
+            "with datasets that yield `(x, query_y, sample_weight)`, "
+            "`sample_weight` of shape `[T, Q]`. "
+            f"Received: class_weight={class_weight!r}"
+        )
+
+
 def _check_axis(axis, what, specs):
     sizes = {spec.shape[axis] for spec in tf.nest.flatten(specs)} - {None}
     if len(sizes) > 1:

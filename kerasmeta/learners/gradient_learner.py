@@ -61,9 +61,8 @@ class GradientLearner(MetaLearner, abc.ABC):
         rematerialize: Whether to compute each inner step again for the outer
             gradient, instead of keeping all of it in memory. The gradients are
             the same; steps run in a loop, and tasks one at a time.
-        unroll: Whether the graph holds all inner steps one after another.
-            With `False` it holds a loop: compiling takes as long for 20 steps
-            as for 2, and a step may run a little slower.
+        unroll: Whether the graph holds all inner steps one after another, or
+            a loop, which compiles in the same time for any number of steps.
     """
 
     def __init__(
@@ -225,7 +224,8 @@ class GradientLearner(MetaLearner, abc.ABC):
 
     def steps_for(self, training):
         """Return the number of inner steps in training or outside of it."""
-        return (not training and self.test_inner_steps) or self.inner_steps
+        steps = None if training else self.test_inner_steps
+        return self.inner_steps if steps is None else steps
 
     def _predict(self, state, query_x, training, query_mask=None):
         """Return predictions, the buffers after it and extra losses."""

@@ -17,8 +17,10 @@ def run_steps(step_fn, state, steps, unroll=True, collect=None):
 
     Returns:
         `(state, collected)`: the last state, and the collected tensors, stacked
-        along a new first axis, or `None`.
+        along a new first axis, or `None`; without any step there is nothing.
     """
+    if not steps:
+        return state, None
     state = step_fn(state, 0)
     collected = None if collect is None else [collect(state, 0)]
     if unroll or steps == 1 or tf.executing_eagerly():

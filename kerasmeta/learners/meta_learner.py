@@ -1,17 +1,23 @@
 """The base of all learners, and the outer loop."""
 
 import abc
+import warnings
 
 import keras
 import tensorflow as tf
 
 from kerasmeta.export.export_learner import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
+from kerasmeta.learners.checks import check_class_weight
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.checks import check_keys
 from kerasmeta.learners.checks import check_structure
 from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
+from kerasmeta.learners.lora_weights import load_lora
+from kerasmeta.learners.lora_weights import save_lora
+from kerasmeta.learners.loss_scaling import computes_in_float16
+from kerasmeta.learners.loss_scaling import scaling_loss
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
@@ -153,7 +159,12 @@ class MetaLearner(keras.Model, abc.ABC):
         """Take one outer step on a meta-batch, and return the logs."""
         x, y, sample_weight = _unpack(data)
         loss, query_pred, gradients = self.meta_gradients(x, y, sample_weight)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
+        weights = self.trainable_variables
+        if weights:
+            self.optimizer.apply_gradients(zip(gradients, weights))
+        else:
+            message = "The learner does not have any trainable weights."
+            warnings.warn(message, stacklevel=2)
         return self._update_metrics(loss, x, y, query_pred, sample_weight)
 
     def test_step(self, data):
@@ -209,8 +220,22 @@ class MetaLearner(keras.Model, abc.ABC):
         logs = super().get_metrics_result()
         return {k: v for k, v in logs.items() if not k.endswith("_ci95")}
 
+    def compile(self, *args, auto_scale_loss=True, **kwargs):
+        """Configure training; arguments as in Keras."""
+        super().compile(*args, auto_scale_loss=auto_scale_loss, **kwargs)
+        # Keras would look at the learner, which keeps full precision.
+        if auto_scale_loss and computes_in_float16(self):
+            self.optimizer = scaling_loss(self.optimizer)
+
+    def compile_from_config(self, config):
+        """Compile as a file says; here because `compile` is overridden."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
     def fit(self, x=None, *args, **kwargs):
         """Meta-train on a dataset of episodes; arguments as in Keras."""
+        check_class_weight(kwargs.get("class_weight"))
         check_episodes(self, x)
         if kwargs.get("validation_data") is not None:
             check_episodes(self, kwargs["validation_data"])
@@ -332,11 +357,13 @@ class MetaLearner(keras.Model, abc.ABC):
         super().save_own_variables(store)
         for name, state in self._seed_states().items():
             store[name] = state.numpy()
+        save_lora(self, store)
 
     def load_own_variables(self, store):
         states = self._seed_states()
         own = {name: store[name] for name in store.keys()}
         saved = {k: own.pop(k) for k in list(own) if k.startswith("seed_")}
+        load_lora(self, own)
         super().load_own_variables(own)
         # Weights may come from a network with noise in other places.
         if saved.keys() == states.keys():

@@ -41,7 +41,7 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
         self.ways = ways
         self.embedding_size = embedding_size(network)
         super().__init__(network, inner_learning_rate, **kwargs)
-        if ways is None and self.inner_optimizer.weights:
+        if ways is None and self.inner_optimizer.trainable_weights:
             raise ValueError(
                 "An inner optimizer with weights of its own has some for the "
                 "head, so `ways` must be given. "

@@ -1,3 +1,4 @@
-"""Pictures of episodes; they need matplotlib, `kerasmeta[plots]`."""
+"""Pictures of tasks and of adapting; they need `kerasmeta[plots]`."""
 
+from kerasmeta.visualization.plot_adaptation import plot_adaptation
 from kerasmeta.visualization.plot_episode import plot_episode

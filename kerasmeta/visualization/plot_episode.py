@@ -4,6 +4,7 @@ import numpy as np
 
 from kerasmeta.visualization.curve_drawing import draw_curve
 from kerasmeta.visualization.episode_kind import episode_kind
+from kerasmeta.visualization.figure import new_figure
 from kerasmeta.visualization.image_drawing import draw_images
 from kerasmeta.visualization.image_drawing import draw_spectrograms
 from kerasmeta.visualization.one_task import one_task
@@ -80,16 +81,7 @@ def plot_episode(
     if kind == "text":
         for key in ("support_x", "query_x"):
             data[key] = _as_texts(data[key], decode)
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "`plot_episode` needs matplotlib. Install it with "
-            "`pip install kerasmeta[plots]`."
-        ) from error
-    figure = Figure(facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure("plot_episode")
     _DRAWINGS[kind](figure, data)
     if path is not None:
         figure.savefig(path, dpi=160)
