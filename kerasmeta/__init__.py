@@ -15,6 +15,7 @@ if _keras.backend.backend() != "tensorflow":
     )
 
 from kerasmeta import backbones
+from kerasmeta import callbacks
 from kerasmeta import episodes
 from kerasmeta import evaluation
 from kerasmeta import inner_optimizers

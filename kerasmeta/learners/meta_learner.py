@@ -5,6 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.callbacks.resumable_fit import resumable_fit
 from kerasmeta.export.saved_model import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_episodes
@@ -210,7 +211,7 @@ class MetaLearner(keras.Model, abc.ABC):
         # Episodes are drawn at random; Keras would warn that it cannot
         # shuffle them.
         kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+        return resumable_fit(super().fit, x, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """Meta-test on a dataset of episodes; arguments as in Keras."""

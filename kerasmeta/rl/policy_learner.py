@@ -5,6 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.callbacks.resumable_fit import resumable_fit
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.rl.action_distribution import action_distribution
 from kerasmeta.rl.environment import Environment
@@ -76,7 +77,7 @@ class PolicyLearner(keras.Model, abc.ABC):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
         # Keras would warn that it cannot shuffle them.
         kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+        return resumable_fit(super().fit, x, *args, **kwargs)
 
     def train_step(self, data):
         """Act in a meta-batch of tasks, learn from it, and return the logs."""
