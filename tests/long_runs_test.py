@@ -76,7 +76,7 @@ class Watch(keras.callbacks.Callback):
 
 
 def count_traces(learner, method):
-    """Count how often a method is traced, from now on."""
+    """Count how often a method is traced, in a list."""
     traces = []
     original = getattr(learner, method)
 
@@ -92,6 +92,8 @@ def count_traces(learner, method):
 def test_fit_of_20000_steps(family):
     learner, episodes = FAMILIES[family]()
     traces, watch = count_traces(learner, "train_step"), Watch()
+    learner.fit(episodes, steps_per_epoch=1, verbose=0)
+    first = len(traces)
     learner.fit(
         episodes,
         steps_per_epoch=1000,
@@ -102,18 +104,20 @@ def test_fit_of_20000_steps(family):
         callbacks=[watch],
     )
     watch.check(limit=1.0)
-    assert len(traces) == 1
+    assert len(traces) == first > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_evaluate_200_times(family):
     learner, episodes = FAMILIES[family]()
     traces, watch = count_traces(learner, "test_step"), Watch(every=20)
+    learner.evaluate(episodes, steps=1, verbose=0)
+    first = len(traces)
     for _ in range(201):
         learner.evaluate(episodes, steps=5, verbose=0)
         watch.note()
     watch.check(limit=1.0)
-    assert len(traces) == 1
+    assert len(traces) == first > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -131,8 +135,10 @@ def test_adapt_2000_times(family):
 def test_fit_50_times(family):
     learner, episodes = FAMILIES[family]()
     traces, watch = count_traces(learner, "train_step"), Watch(every=5)
+    learner.fit(episodes, steps_per_epoch=1, verbose=0)
+    first = len(traces)
     for _ in range(51):
         learner.fit(episodes, steps_per_epoch=10, verbose=0)
         watch.note()
     watch.check(limit=1.0)
-    assert len(traces) == 1
+    assert len(traces) == first > 0

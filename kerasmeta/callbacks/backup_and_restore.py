@@ -168,6 +168,7 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._position.end_epoch()
+        self._backup = None  # It has the size of the model.
         # A run that stops early has ended, and would not know when it resumes.
         if self.save_freq == "epoch" and not self.model.stop_training:
             self._write(logs)

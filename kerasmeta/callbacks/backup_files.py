@@ -57,8 +57,8 @@ class BackupFiles:
             raise OSError(
                 error.errno,
                 f"No backup could be written to {str(self.folder)!r}: "
-                f"{error.strerror}. {self.describe()} Make room or choose "
-                "another `backup_dir`, and call `fit` again",
+                f"{error.strerror}. {self.describe()} Make room, and call "
+                "`fit` again",
             ) from error
         self._keep(path)
 

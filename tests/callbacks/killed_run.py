@@ -36,6 +36,9 @@ LEARNERS = {
     "SNAIL": lambda: km.learners.SNAIL(
         network(8), ways=3, support_size=6, filters=4, key_sizes=(4, 4, 4)
     ),
+    "RL2": lambda: km.rl.RL2(
+        km.rl.BernoulliBandits(arms=2), trial_length=3, units=4
+    ),
     "NeuralProcess": lambda: km.learners.NeuralProcess(width=8, latent_size=4),
 }
 
@@ -45,6 +48,9 @@ def make(family, num_episodes=None):
     keras.utils.set_random_seed(1)
     learner = LEARNERS[family]()
     optimizer = keras.optimizers.Adam(1e-2)
+    if family == "RL2":
+        learner.compile(optimizer)
+        return learner, learner.environment.trials(batch_size=2)
     if family == "NeuralProcess":
         learner.compile(optimizer, km.losses.GaussianNegativeLogLikelihood())
         return learner, km.tasks.Sinusoid(5, 5).episodes(
