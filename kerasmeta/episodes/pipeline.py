@@ -64,14 +64,15 @@ def stream_dataset(
 
     Without the first `skipped` meta-batches.
     """
-    options = batch_options(batch_size, num_episodes, shard)
+    batch_size = check_positive_int("batch_size", batch_size)
     indices = episode_indices(
-        num_episodes, first_episode, shard, skipped * options["batch_size"]
+        num_episodes, first_episode, shard, skipped * batch_size
     )
+    options = batch_options(batch_size, num_episodes, shard)
     batches = _num_batches(indices, options)
     # Drawing many meta-batches at once spreads the cost of the operations.
     dataset = indices.batch(
-        options["batch_size"] * max(1, stream.chunk // options["batch_size"]),
+        batch_size * max(1, stream.chunk // batch_size),
         drop_remainder=False,
     )
     dataset = dataset.map(stream.draw, num_parallel_calls=tf.data.AUTOTUNE)
@@ -139,8 +140,9 @@ def episodes_from_function(task, batch_size=4, seed=0, num_episodes=None):
 
 
 def _function_dataset(task, batch_size, seed, num_episodes, skipped=0):
-    options = batch_options(batch_size, num_episodes)
+    batch_size = check_positive_int("batch_size", batch_size)
     indices = episode_indices(num_episodes, skipped=skipped * batch_size)
+    options = batch_options(batch_size, num_episodes)
     dataset = (
         indices.map(
             lambda index: task(tf.stack([tf.constant(seed, "int64"), index])),
