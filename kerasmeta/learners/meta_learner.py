@@ -14,6 +14,7 @@ from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
 
@@ -208,6 +209,7 @@ class MetaLearner(keras.Model, abc.ABC):
         """Meta-train on a dataset of episodes; arguments as in Keras."""
         check_episodes(self, x)
         check_episodes(self, kwargs.get("validation_data"))
+        make_variables(self, x)
         # Episodes are drawn at random; Keras would warn that it cannot
         # shuffle them.
         kwargs.setdefault("shuffle", False)
@@ -217,6 +219,7 @@ class MetaLearner(keras.Model, abc.ABC):
         """Meta-test on a dataset of episodes; arguments as in Keras."""
         if "_use_cached_eval_dataset" not in kwargs:
             check_episodes(self, x)
+            make_variables(self, x)
         return super().evaluate(x, *args, **kwargs)
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):

@@ -70,7 +70,9 @@ class TransductiveFineTuning(PrototypeHeadLearner):
     ...     metrics=["accuracy"],
     ... )
     >>> spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=3)
-    >>> episodes = km.tasks.Glyphs("test").episodes(spec, num_episodes=2)
+    >>> episodes = km.tasks.Glyphs("test").episodes(
+    ...     spec, batch_size=1, num_episodes=2
+    ... )
     >>> sorted(learner.evaluate(episodes, verbose=0, return_dict=True))
     ['accuracy', 'accuracy_ci95', 'loss']
     """

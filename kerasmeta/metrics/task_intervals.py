@@ -41,12 +41,22 @@ class TaskIntervals(keras.metrics.Metric):
             # Sums in float64, so that the variance does not cancel; sums and
             # not means, so that replicas can be added.
             value = tf.cast(value, "float64")
+            self.make_sums([name])
+            moments = [tf.ones_like(value), value, tf.square(value)]
+            self._sums[name].assign_add(tf.reduce_sum(moments, axis=1))
+
+    def make_sums(self, names):
+        """Make the variables for metrics with these names."""
+        for name in names:
             if name not in self._sums:
                 self._sums[name] = self.add_variable(
                     (3,), "zeros", dtype="float64", name=f"{name}_sums"
                 )
-            moments = [tf.ones_like(value), value, tf.square(value)]
-            self._sums[name].assign_add(tf.reduce_sum(moments, axis=1))
+
+    def build_for(self, metrics):
+        """Make the variables for a built metric, as `update_from` takes it."""
+        results = metrics.stateless_result(metrics.variables)
+        self.make_sums(_scalars(results))
 
     def update_from(
         self, metrics, y, y_pred, sample_weight=None, query_mask=None

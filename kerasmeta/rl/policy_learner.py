@@ -48,6 +48,7 @@ class PolicyLearner(keras.Model, abc.ABC):
             name: keras.metrics.Mean(name=name) for name in self.return_names()
         }
         self._intervals = TaskIntervals()
+        self._intervals.make_sums(self.return_names())
         # Where environments run in Python, XLA cannot follow.
         self.supports_jit = environment.supports_jit
 
@@ -77,6 +78,9 @@ class PolicyLearner(keras.Model, abc.ABC):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
         # Keras would warn that it cannot shuffle them.
         kwargs.setdefault("shuffle", False)
+        # What makes variables is traced twice.
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
         return resumable_fit(super().fit, x, *args, **kwargs)
 
     def train_step(self, data):

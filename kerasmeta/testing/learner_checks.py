@@ -80,9 +80,10 @@ def check_config(learner, data):
     )
     copy.compile(loss=learner.loss)
     copy.set_weights(learner.get_weights())
+    task = _task(_first(data)[0])
     _require_close(
-        copy.predict(data, verbose=0),
-        learner.predict(data, verbose=0),
+        _solve(copy, task),
+        _solve(learner, task),
         "predictions differ after from_config",
     )
 

@@ -89,9 +89,10 @@ def test_episodes_do_vary():
 
 
 def test_evaluate_is_that_of_the_episodes_one_by_one(learner):
-    logs = learner.evaluate(padded(), return_dict=True, verbose=0)
+    data = padded(batch_size=2, num_episodes=4)
+    logs = learner.evaluate(data, return_dict=True, verbose=0)
     losses, right, count, accuracies = [], 0, 0, []
-    for batch in padded():
+    for batch in data:
         for x, y in unpadded(*batch):
             loss, query_pred = learner.meta_loss(x, y, training=False)
             hits = np.argmax(query_pred[0], axis=-1) == y[0].numpy()
