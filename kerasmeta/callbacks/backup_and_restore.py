@@ -120,7 +120,7 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _resume(self):
         position, train = self._position, self.model.train_function
         # A step for nothing makes all variables; then they are set.
-        train(position.iterator(self.model))
+        train(position.first_iterator(self.model))
         self._restore()
         resumed_epoch = position.epoch
         replays = position.replayed // self.model.steps_per_execution
@@ -200,6 +200,6 @@ class BackupAndRestore(keras.callbacks.Callback):
     def _raise_not_finite(self, what):
         raise FloatingPointError(
             f"{what} after {self._position.describe()}. "
-            f"{self._files.describe()} Look at these episodes, lower the "
-            "learning rate or compile with `clipnorm`, and call `fit` again."
+            f"{self._files.describe()} Look at these episodes, or compile with "
+            "`clipnorm`, and call `fit` again."
         )

@@ -73,8 +73,11 @@ class EpisodePosition:
         episodes = skip_batches(self._episodes, self._index())
         if self.is_one_stream and self._size:
             episodes = episodes.concatenate(self._episodes.repeat())
-        distribute = model.distribute_strategy.experimental_distribute_dataset
-        return iter(distribute(episodes))
+        return _iterator(model, episodes)
+
+    def first_iterator(self, model):
+        """Return an iterator from the beginning, which is never at its end."""
+        return _iterator(model, self._episodes)
 
     def advance(self, batch):
         """Count what was trained on, up to `batch`; return how much it was."""
@@ -107,3 +110,9 @@ class EpisodePosition:
         if not self.is_one_stream:
             return self.batch
         return self.total % self._size if self._size else self.total
+
+
+def _iterator(model, episodes):
+    """Return an iterator as Keras makes it."""
+    distribute = model.distribute_strategy.experimental_distribute_dataset
+    return iter(distribute(episodes))
