@@ -43,6 +43,11 @@ SMALLER = {
         " keras.layers.Dense(4)])"
     },
     "docs/memory_learners.md": {"filters=8": "filters=4"},
+    "docs/long_runs.md": {
+        "save_freq=200": "save_freq=2",
+        "steps_per_epoch=1000": "steps_per_epoch=3",
+        "epochs=20": "epochs=1",
+    },
     "docs/neural_processes.md": {
         "steps_per_epoch=500, epochs=10": "steps_per_epoch=2, epochs=1",
         "num_episodes=160": "num_episodes=16",

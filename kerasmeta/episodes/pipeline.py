@@ -53,15 +53,26 @@ def source_episodes(
 
 
 def stream_dataset(
-    stream, batch_size=4, num_episodes=None, first_episode=0, shard=(0, 1)
+    stream,
+    batch_size=4,
+    num_episodes=None,
+    first_episode=0,
+    shard=(0, 1),
+    skipped=0,
 ):
-    """Make a dataset of the episodes of a stream; see `source_episodes`."""
-    indices = episode_indices(num_episodes, first_episode, shard)
+    """Make a dataset of the episodes of a stream; see `source_episodes`.
+
+    Without the first `skipped` meta-batches.
+    """
+    batch_size = check_positive_int("batch_size", batch_size)
+    indices = episode_indices(
+        num_episodes, first_episode, shard, skipped * batch_size
+    )
     options = batch_options(batch_size, num_episodes, shard)
     batches = _num_batches(indices, options)
     # Drawing many meta-batches at once spreads the cost of the operations.
     dataset = indices.batch(
-        options["batch_size"] * max(1, stream.chunk // options["batch_size"]),
+        batch_size * max(1, stream.chunk // batch_size),
         drop_remainder=False,
     )
     dataset = dataset.map(stream.draw, num_parallel_calls=tf.data.AUTOTUNE)
@@ -74,6 +85,9 @@ def stream_dataset(
     dataset.episode_spec = stream.spec
     dataset.episode_stream = stream
     dataset.episode_indices = indices
+    dataset.skip_batches = lambda count: stream_dataset(
+        stream, batch_size, num_episodes, first_episode, shard, skipped + count
+    )
     return dataset
 
 
@@ -122,30 +136,45 @@ def episodes_from_function(task, batch_size=4, seed=0, num_episodes=None):
             "`task` must be a function of one seed `[seed, index]` that "
             f"returns `(x, query_y)`. Received: task={task!r}"
         )
-    return (
-        episode_indices(num_episodes)
-        .map(
+    return _function_dataset(task, batch_size, seed, num_episodes)
+
+
+def _function_dataset(task, batch_size, seed, num_episodes, skipped=0):
+    batch_size = check_positive_int("batch_size", batch_size)
+    indices = episode_indices(num_episodes, skipped=skipped * batch_size)
+    options = batch_options(batch_size, num_episodes)
+    dataset = (
+        indices.map(
             lambda index: task(tf.stack([tf.constant(seed, "int64"), index])),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        .batch(**batch_options(batch_size, num_episodes))
+        .batch(**options)
         .prefetch(tf.data.AUTOTUNE)
     )
+    dataset.episode_indices = indices
+    dataset.skip_batches = lambda count: _function_dataset(
+        task, batch_size, seed, num_episodes, skipped + count
+    )
+    return dataset
 
 
-def episode_indices(num_episodes, first_episode=0, shard=(0, 1)):
-    """Return a dataset of the indices of the episodes of one worker."""
+def episode_indices(num_episodes, first_episode=0, shard=(0, 1), skipped=0):
+    """Return a dataset of the indices of the episodes of one worker.
+
+    Without the first `skipped` of them.
+    """
     first = check_positive_int("first_episode", first_episode, minimum=0)
     worker, workers = _check_shard(shard)
+    begin = first + worker + skipped * workers
     if num_episodes is None:
-        return tf.data.Dataset.counter(first + worker, workers)
+        return tf.data.Dataset.counter(begin, workers)
     num_episodes = check_positive_int("num_episodes", num_episodes)
     if num_episodes < workers:
         raise ValueError(
             "Each worker needs an episode. Use more episodes or fewer workers. "
             f"Received: num_episodes={num_episodes}, shard={shard}"
         )
-    return tf.data.Dataset.range(first + worker, first + num_episodes, workers)
+    return tf.data.Dataset.range(begin, first + num_episodes, workers)
 
 
 def batch_options(batch_size, num_episodes, shard=(0, 1)):

@@ -26,6 +26,7 @@ from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
 from kerasmeta.ops.zero_padding import zero_padding
+from kerasmeta.utils.run_fit import run_fit
 
 
 class MetaLearner(keras.Model, abc.ABC):
@@ -243,7 +244,7 @@ class MetaLearner(keras.Model, abc.ABC):
         # Episodes are drawn at random; Keras would warn that it cannot
         # shuffle them.
         kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+        return run_fit(super().fit, x, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """Meta-test on a dataset of episodes; arguments as in Keras."""

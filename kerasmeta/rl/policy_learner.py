@@ -9,6 +9,7 @@ from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.rl.action_distribution import action_distribution
 from kerasmeta.rl.check_trials import check_trials
 from kerasmeta.rl.environment import Environment
+from kerasmeta.utils.run_fit import run_fit
 
 
 class PolicyLearner(keras.Model, abc.ABC):
@@ -100,7 +101,7 @@ class PolicyLearner(keras.Model, abc.ABC):
         if self.optimizer is not None and not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
-        return super().fit(x, *args, **kwargs)
+        return run_fit(super().fit, x, *args, **kwargs)
 
     def evaluate(self, x=None, *args, **kwargs):
         """Act on what `Environment.trials` returns; arguments as in Keras."""

@@ -1,0 +1,134 @@
+"""Files that are whole or not there, and say so when they are damaged."""
+
+import contextlib
+import json
+import os
+import pathlib
+import warnings
+import zipfile
+import zlib
+
+import numpy as np
+
+_KEPT = 2
+
+
+class BackupFiles:
+    """The last two backups in a folder.
+
+    A backup is an `.npz` of arrays and of a JSON text `about`: a zip file,
+    whose checksums tell whether it is whole. It gets its name when all of it is
+    on the disk, so that a process that dies while it writes leaves the backup
+    before untouched.
+
+    Args:
+        folder: Path of the folder; made when the first backup is written.
+    """
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self._good = []
+
+    def write(self, number, about, arrays):
+        """Write a backup; later ones have higher numbers.
+
+        Args:
+            number: Non-negative integer.
+            about: What JSON can hold.
+            arrays: Dictionary of arrays.
+
+        Raises:
+            OSError: If it cannot be written, as on a full disk.
+        """
+        path = self.folder / f"backup-{number:012d}.npz"
+        begun = path.with_suffix(".tmp")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(begun, "wb") as file:
+                np.savez(file, about=np.array(json.dumps(about)), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(begun, path)
+            self._sync_folder()
+        except OSError as error:
+            # Half a file would take the room that the next one needs.
+            with contextlib.suppress(OSError):
+                begun.unlink()
+            raise OSError(
+                error.errno,
+                f"No backup could be written to {str(self.folder)!r}: "
+                f"{error.strerror}. {self.describe()} Make room, and call "
+                "`fit` again",
+            ) from error
+        self._keep(path)
+
+    def read(self):
+        """Return `(about, arrays)` of the newest whole backup, or `None`.
+
+        Raises:
+            ValueError: If there are backups, and all are damaged.
+        """
+        paths = sorted(self.folder.glob("backup-*.npz"), reverse=True)
+        for path in paths:
+            try:
+                backup = _read(path)
+            except (
+                ValueError,
+                KeyError,
+                EOFError,
+                OSError,
+                zipfile.BadZipFile,
+                zlib.error,
+            ) as error:
+                warnings.warn(
+                    f"The backup {str(path)!r} is damaged ({error}). The one "
+                    "before it is used, if there is one.",
+                    stacklevel=2,
+                )
+            else:
+                self._good = [path]
+                return backup
+        if paths:
+            raise ValueError(
+                "All backups are damaged. Delete the folder to train from the "
+                f"beginning. Received: backup_dir={str(self.folder)!r} with "
+                f"{[path.name for path in paths]}"
+            )
+        return None
+
+    def delete(self):
+        """Delete all backups, and the folder if nothing else is in it."""
+        self._good = []
+        self._delete_others()
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    def _keep(self, path):
+        self._good = [p for p in self._good if p != path][1 - _KEPT :] + [path]
+        self._delete_others()
+
+    def _delete_others(self):
+        for pattern in ("backup-*.npz", "backup-*.tmp"):
+            for path in self.folder.glob(pattern):
+                if path not in self._good:
+                    path.unlink()
+
+    def describe(self):
+        """Say which backup there is."""
+        if not self._good:
+            return "There is no backup from before."
+        return f"The backup before it, {str(self._good[-1])!r}, is kept."
+
+    def _sync_folder(self):
+        """Have the new name on the disk, too."""
+        descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _read(path):
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    return json.loads(str(arrays.pop("about"))), arrays

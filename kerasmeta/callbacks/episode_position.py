@@ -1,0 +1,118 @@
+"""Where in the stream of episodes a training run is."""
+
+import tensorflow as tf
+
+from kerasmeta.episodes.skip_batches import skip_batches
+
+
+class EpisodePosition:
+    """Counts the meta-batches that were trained on, and continues after them.
+
+    Args:
+        episodes: What `fit` was called with.
+        steps_per_epoch: Integer, or `None` where each epoch is one pass.
+        steps_per_execution: Integer, of the model.
+
+    Raises:
+        ValueError: If the episodes are no dataset, or a finite one that
+            `steps_per_epoch` does not divide.
+    """
+
+    def __init__(self, episodes, steps_per_epoch, steps_per_execution=1):
+        if not isinstance(episodes, tf.data.Dataset):
+            raise ValueError(
+                "Training that resumes needs episodes that can be continued: "
+                "a `tf.data.Dataset`, as `kerasmeta.episodes` makes them. "
+                f"Received: {type(episodes).__name__}"
+            )
+        size = int(episodes.cardinality())
+        self._size = size if size > 0 else None
+        if steps_per_epoch and self._size and self._size % steps_per_epoch:
+            raise ValueError(
+                "To resume, `steps_per_epoch` must divide the number of "
+                "meta-batches, or the episodes be endless (`num_episodes` "
+                f"left out). Received: steps_per_epoch={steps_per_epoch} for "
+                f"{self._size} meta-batches"
+            )
+        self._episodes = episodes
+        self._steps = {
+            "steps_per_epoch": steps_per_epoch,
+            "steps_per_execution": steps_per_execution,
+        }
+        self.epoch = self.batch = self.total = self.replayed = 0
+        self._taken = 0
+
+    @property
+    def is_one_stream(self):
+        """Whether epochs continue one iterator, and begin none of their own."""
+        return self._steps["steps_per_epoch"] is not None
+
+    @property
+    def num_batches(self):
+        """Number of meta-batches of an epoch, or `None` if not known."""
+        return self._steps["steps_per_epoch"] or self._size
+
+    def get(self):
+        """Return it as a dictionary of integers."""
+        position = {"epoch": self.epoch, "batch": self.batch}
+        return {**position, "total": self.total, **self._steps}
+
+    def resume(self, saved):
+        """Take the position that `get` returned in a run before."""
+        for name, value in self._steps.items():
+            if saved[name] != value:
+                raise ValueError(
+                    f"To resume, `{name}` must be what it was, {saved[name]}. "
+                    f"Received: {name}={value}"
+                )
+        self.epoch, self.total = saved["epoch"], saved["total"]
+        self.batch = self.replayed = saved["batch"]
+
+    def iterator(self, model):
+        """Return an iterator over the meta-batches that are to come."""
+        episodes = skip_batches(self._episodes, self._index())
+        if self.is_one_stream and self._size:
+            episodes = episodes.concatenate(self._episodes.repeat())
+        return _iterator(model, episodes)
+
+    def first_iterator(self, model):
+        """Return an iterator from the beginning, which is never at its end."""
+        return _iterator(model, self._episodes)
+
+    def advance(self, batch):
+        """Count what was trained on, up to `batch`; return how much it was."""
+        self._taken = batch + 1 - self.batch
+        self.batch += self._taken
+        self.total += self._taken
+        return self._taken
+
+    def end_epoch(self):
+        """Stand at the beginning of the next epoch."""
+        self.epoch += 1
+        self.batch = self.replayed = 0
+
+    def describe(self):
+        """Say where it is, and which episodes were trained on last."""
+        text = (
+            f"step {self.total} of training (epoch {self.epoch + 1}, "
+            f"meta-batch {self.batch})"
+        )
+        first = skip_batches(self._episodes, self._index() - self._taken)
+        indices = getattr(first, "episode_indices", None)
+        size = tf.nest.flatten(first.element_spec)[0].shape[0]
+        if indices is None or size is None:
+            return text
+        numbers = [int(i) for i in indices.take(size * self._taken)]
+        return f"{text}, on the episodes of indices {numbers}"
+
+    def _index(self):
+        """Return the number of meta-batches before this place in a pass."""
+        if not self.is_one_stream:
+            return self.batch
+        return self.total % self._size if self._size else self.total
+
+
+def _iterator(model, episodes):
+    """Return an iterator as Keras makes it."""
+    distribute = model.distribute_strategy.experimental_distribute_dataset
+    return iter(distribute(episodes))

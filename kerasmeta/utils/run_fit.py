@@ -1,0 +1,30 @@
+"""Keras' `fit`, which a callback may run itself."""
+
+import inspect
+
+import tensorflow as tf
+
+
+def run_fit(fit, *args, **kwargs):
+    """Call a `fit`, or let the callback do it that has to.
+
+    Callbacks hear of a fit, but cannot begin it in the middle of an epoch. One
+    that has a method `run_fit` gets the call instead, as
+    `km.callbacks.BackupAndRestore` does; learners need not know it.
+
+    Args:
+        fit: Bound method, Keras' own.
+        *args: As for `fit`.
+        **kwargs: As for `fit`.
+    """
+    given = inspect.signature(fit).bind(*args, **kwargs).arguments
+    callbacks = tf.nest.flatten(given.get("callbacks"))
+    runners = [c for c in callbacks if hasattr(c, "run_fit")]
+    if not runners:
+        return fit(*args, **kwargs)
+    if len(runners) > 1:
+        raise ValueError(
+            "One callback that resumes a run is enough, and two would both "
+            f"resume. Received: callbacks={runners}"
+        )
+    return runners[0].run_fit(fit, *args, **kwargs)

@@ -1,0 +1,111 @@
+"""Backups are whole, or another one is used, or there are clear words."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from kerasmeta.callbacks.backup_files import BackupFiles
+
+
+def write(files, number):
+    files.write(number, {"step": number}, {"w": np.full([100], number)})
+
+
+def step(files):
+    about, arrays = files.read()
+    np.testing.assert_array_equal(arrays["w"], about["step"])
+    return about["step"]
+
+
+def newest(folder):
+    return max(folder.glob("backup-*.npz"))
+
+
+def test_two_are_kept_and_the_newest_is_read(tmp_path):
+    files = BackupFiles(tmp_path / "new" / "folder")
+    assert files.read() is None
+    for number in (2, 4, 100):
+        write(files, number)
+    names = sorted(os.listdir(files.folder))
+    assert names == ["backup-000000000004.npz", "backup-000000000100.npz"]
+    assert step(BackupFiles(files.folder)) == 100
+
+
+@pytest.mark.parametrize("kept", [0, 10, 0.5, -1])
+def test_a_truncated_backup_falls_back(tmp_path, kept):
+    files = BackupFiles(tmp_path)
+    write(files, 1)
+    write(files, 2)
+    whole = newest(tmp_path).read_bytes()
+    size = int(kept * len(whole)) if isinstance(kept, float) else kept
+    newest(tmp_path).write_bytes(whole[:size])
+    files = BackupFiles(tmp_path)
+    with pytest.warns(UserWarning, match="backup-000000000002.* is damaged"):
+        assert step(files) == 1
+    # The damaged one does not take the place of a good one later.
+    write(files, 2)
+    write(files, 3)
+    assert step(BackupFiles(tmp_path)) == 3
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_each_damaged_byte_of_the_numbers_is_seen(tmp_path):
+    files = BackupFiles(tmp_path)
+    write(files, 1)
+    write(files, 2)
+    whole = newest(tmp_path).read_bytes()
+    begin = whole.index(np.full([100], 2).tobytes())
+    for place in (begin, begin + 399, begin + 799):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        newest(tmp_path).write_bytes(damaged)
+        with pytest.warns(UserWarning, match="damaged"):
+            assert step(BackupFiles(tmp_path)) == 1
+
+
+def test_all_damaged_is_an_error(tmp_path):
+    files = BackupFiles(tmp_path)
+    write(files, 1)
+    newest(tmp_path).write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match="damaged"):
+        with pytest.raises(ValueError, match="All backups are damaged"):
+            BackupFiles(tmp_path).read()
+
+
+def test_a_full_disk_keeps_the_last_backup(tmp_path, monkeypatch):
+    files = BackupFiles(tmp_path)
+    write(files, 1)
+
+    def fill_the_disk(file, **arrays):
+        file.write(b"half a backup")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", fill_the_disk)
+        with pytest.raises(OSError, match="No space left.*000001.*is kept"):
+            write(files, 2)
+    assert os.listdir(tmp_path) == ["backup-000000000001.npz"]
+    assert step(BackupFiles(tmp_path)) == 1
+    write(files, 2)
+    assert step(BackupFiles(tmp_path)) == 2
+
+
+def test_what_a_killed_writer_left_is_cleared_away(tmp_path):
+    (tmp_path / "backup-000000000007.tmp").write_bytes(b"half a backup")
+    files = BackupFiles(tmp_path)
+    assert files.read() is None
+    write(files, 1)
+    assert os.listdir(tmp_path) == ["backup-000000000001.npz"]
+
+
+def test_delete_leaves_what_others_wrote(tmp_path):
+    files = BackupFiles(tmp_path)
+    write(files, 1)
+    (tmp_path / "notes.txt").write_text("mine")
+    files.delete()
+    assert os.listdir(tmp_path) == ["notes.txt"]
+    (tmp_path / "notes.txt").unlink()
+    files.delete()
+    assert not tmp_path.exists()

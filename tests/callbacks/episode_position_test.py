@@ -1,0 +1,72 @@
+"""A run that resumes sees the episodes that it would have seen."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import kerasmeta as km
+from kerasmeta.callbacks.episode_position import EpisodePosition
+
+
+def numbers(num_episodes=None, mapped=False):
+    """Return a dataset whose episodes hold their index."""
+
+    def task(seed):
+        index = tf.cast(tf.reshape(seed[1], [1, 1]), "float32")
+        return {"support_x": index, "support_y": index, "query_x": index}, index
+
+    dataset = km.episodes.episodes_from_function(
+        task, batch_size=2, num_episodes=num_episodes
+    )
+    return dataset.map(lambda x, y: (x, y)) if mapped else dataset
+
+
+def firsts(iterator, count):
+    return [int(next(iterator)[1][0, 0, 0]) // 2 for _ in range(count)]
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize(
+    ("num_episodes", "steps", "total", "batch", "expected"),
+    [
+        (None, 10, 23, 3, [23, 24, 25, 26, 27, 28, 29, 30]),
+        (12, 3, 4, 1, [4, 5, 0, 1, 2, 3, 4, 5]),
+        (12, 3, 16, 1, [4, 5, 0, 1, 2, 3, 4, 5]),
+        (12, None, 16, 4, [4, 5]),
+    ],
+)
+def test_it_continues(mapped, num_episodes, steps, total, batch, expected):
+    position = EpisodePosition(numbers(num_episodes, mapped), steps)
+    position.resume({**position.get(), "total": total, "batch": batch})
+    iterator = position.iterator(keras.Sequential())
+    assert firsts(iterator, len(expected)) == expected
+    assert next(iterator, None) is None or steps
+
+
+def test_counting():
+    position = EpisodePosition(numbers(), 10)
+    for batch in range(10):
+        position.batch = batch
+        assert position.advance(batch) == 1
+    assert (position.total, position.batch) == (10, 10)
+    assert "step 10 " in position.describe()
+    assert "indices [18, 19]" in position.describe()
+    position.end_epoch()
+    assert position.get() == {
+        "epoch": 1,
+        "batch": 0,
+        "total": 10,
+        "steps_per_epoch": 10,
+        "steps_per_execution": 1,
+    }
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="`tf.data.Dataset`, as"):
+        EpisodePosition({"support_x": np.zeros(3)}, None)
+    with pytest.raises(ValueError, match="must divide"):
+        EpisodePosition(numbers(12), 4)
+    saved = EpisodePosition(numbers(12), 3).get()
+    with pytest.raises(ValueError, match="`steps_per_epoch` must be .* 3"):
+        EpisodePosition(numbers(12), 2).resume(saved)

@@ -1,0 +1,144 @@
+"""Long runs: flat memory, no retracing, no file handles left open."""
+
+import gc
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import kerasmeta as km
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.path.exists("/proc/self/statm"), reason="needs Linux' /proc"
+    ),
+]
+
+
+def megabytes():
+    """Return the resident memory of this process."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def sinusoid_maml():
+    learner = km.learners.MAML(
+        km.backbones.mlp((1,), 1, units=(16, 16)),
+        inner_learning_rate=0.01,
+        inner_steps=1,
+    )
+    learner.compile(keras.optimizers.Adam(1e-3), "mse", metrics=["mae"])
+    return learner, km.tasks.Sinusoid(5, 5).episodes(batch_size=4)
+
+
+def tiny_proto_net():
+    y = np.repeat(np.arange(20), 10)
+    x = np.random.default_rng(0).normal(size=(len(y), 8)).astype("float32")
+    spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=3)
+    learner = km.learners.ProtoNet(km.backbones.mlp((8,), 16, units=(16,)))
+    learner.compile(
+        keras.optimizers.Adam(1e-3),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return learner, km.episodes.episodes_from_arrays(x, y, spec)
+
+
+FAMILIES = {"MAML": sinusoid_maml, "ProtoNet": tiny_proto_net}
+
+
+class Watch(keras.callbacks.Callback):
+    """Notes memory and file handles now and then."""
+
+    def __init__(self, every=1000):
+        super().__init__()
+        self.every = every
+        self.steps, self.megabytes, self.handles = 0, [], []
+
+    def note(self):
+        if self.steps % self.every == 0:
+            gc.collect()
+            self.megabytes.append(megabytes())
+            self.handles.append(len(os.listdir("/proc/self/fd")))
+        self.steps += 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.note()
+
+    def check(self, limit):
+        """Memory grows by less than `limit` megabytes from note to note."""
+        settled = self.megabytes[len(self.megabytes) // 4 :]
+        growth = np.polyfit(range(len(settled)), settled, 1)[0]
+        assert growth < limit, self.megabytes
+        assert self.handles[-1] <= self.handles[len(self.handles) // 4]
+
+
+def count_traces(learner, method):
+    """Count how often a method is traced, in a list."""
+    traces = []
+    original = getattr(learner, method)
+
+    def counted(data):
+        traces.append(1)
+        return original(data)
+
+    setattr(learner, method, counted)
+    return traces
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fit_of_20000_steps(family):
+    learner, episodes = FAMILIES[family]()
+    traces, watch = count_traces(learner, "train_step"), Watch()
+    learner.fit(episodes, steps_per_epoch=1, verbose=0)
+    first = len(traces)
+    learner.fit(
+        episodes,
+        steps_per_epoch=1000,
+        epochs=20,
+        validation_data=episodes,
+        validation_steps=5,
+        verbose=0,
+        callbacks=[watch],
+    )
+    watch.check(limit=1.0)
+    assert len(traces) == first > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_evaluate_200_times(family):
+    learner, episodes = FAMILIES[family]()
+    traces, watch = count_traces(learner, "test_step"), Watch(every=20)
+    learner.evaluate(episodes, steps=1, verbose=0)
+    first = len(traces)
+    for _ in range(201):
+        learner.evaluate(episodes, steps=5, verbose=0)
+        watch.note()
+    watch.check(limit=1.0)
+    assert len(traces) == first > 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_adapt_2000_times(family):
+    learner, episodes = FAMILIES[family]()
+    x, _ = next(iter(episodes))
+    support, watch = (x["support_x"][0], x["support_y"][0]), Watch(every=200)
+    for _ in range(2001):
+        learner.predict_query(learner.adapt(*support), x["query_x"][0])
+        watch.note()
+    watch.check(limit=1.0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_fit_50_times(family):
+    learner, episodes = FAMILIES[family]()
+    traces, watch = count_traces(learner, "train_step"), Watch(every=5)
+    learner.fit(episodes, steps_per_epoch=1, verbose=0)
+    first = len(traces)
+    for _ in range(51):
+        learner.fit(episodes, steps_per_epoch=10, verbose=0)
+        watch.note()
+    watch.check(limit=1.0)
+    assert len(traces) == first > 0
