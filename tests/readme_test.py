@@ -33,6 +33,7 @@ SMALLER = {
         "horizon=100": "horizon=4",
         "test_inner_steps=3": "test_inner_steps=1",
     },
+    "docs/distribution.md": {},
     "docs/memory_learners.md": {"filters=8": "filters=4"},
     "docs/neural_processes.md": {
         "steps_per_epoch=500, epochs=10": "steps_per_epoch=2, epochs=1",

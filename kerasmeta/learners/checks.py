@@ -24,6 +24,9 @@ def check_episodes(learner, data):
     """
     if data is None:
         return
+    if isinstance(data, tf.distribute.DistributedDataset):
+        _check_keys(data.element_spec[0])
+        return
     if not isinstance(data, tf.data.Dataset):
         x = data[0] if isinstance(data, (list, tuple)) else data
         _check_keys(x)

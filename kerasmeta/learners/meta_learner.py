@@ -13,6 +13,11 @@ from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.replicas import gradients_of_replica
+from kerasmeta.learners.replicas import num_replicas
+from kerasmeta.learners.replicas import only_real
+from kerasmeta.learners.replicas import weighted_loss
+from kerasmeta.learners.replicas import without_empty
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
 
@@ -138,22 +143,35 @@ class MetaLearner(keras.Model, abc.ABC):
         return loss, query_pred, gradients
 
     def scale_loss(self, loss):
-        """Return the loss as the optimizer scales it, for half precision."""
+        """Return the loss as it is differentiated: a part of the outer loss.
+
+        Weighted by the tasks of this replica, where there are several, and
+        scaled as the optimizer does it for half precision.
+        """
+        loss = weighted_loss(loss)
         if self.optimizer is None:
             return loss
         return self.optimizer.scale_loss(loss)
 
     def train_step(self, data):
         """Take one outer step on a meta-batch, and return the logs."""
+        data, count = without_empty(data, self)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        loss, query_pred, gradients = self.meta_gradients(x, y, sample_weight)
+        loss, query_pred, gradients = gradients_of_replica(
+            self, (x, y, sample_weight), count
+        )
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
-        return self._update_metrics(loss, x, y, query_pred, sample_weight)
+        judged = only_real(count, x, y, query_pred, sample_weight)
+        return self._update_metrics(loss, *judged)
 
     def test_step(self, data):
         """Judge a meta-batch, and return the logs with their intervals."""
+        data, count = without_empty(data, self)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         loss, query_pred = self.meta_loss(x, y, sample_weight, training=False)
+        x, y, query_pred, sample_weight = only_real(
+            count, x, y, query_pred, sample_weight
+        )
         logs = self._update_metrics(loss, x, y, query_pred, sample_weight)
         if self._compile_metrics is not None:
             self._task_intervals.update_from(
@@ -174,12 +192,16 @@ class MetaLearner(keras.Model, abc.ABC):
             },
         }
 
+    def predict_step(self, data):
+        data, count = without_empty(data, self)
+        return only_real(count, super().predict_step(data))[0]
+
     def _update_metrics(self, loss, x, y, query_pred, sample_weight):
-        # `compute_loss` divides by the replicas; the logged loss must not.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        tasks = tf.shape(tf.nest.flatten(query_pred)[0])[0]
+        # `compute_loss` divides by the replicas; the logged loss must not. A
+        # replica without tasks has no loss.
         self._loss_tracker.update_state(
-            loss * replicas,
-            sample_weight=tf.shape(tf.nest.flatten(query_pred)[0])[0],
+            tf.where(tasks > 0, loss * num_replicas(), 0), sample_weight=tasks
         )
         y, query_pred, sample_weight = real_queries(
             x.get("query_mask"), y, query_pred, sample_weight
@@ -197,6 +219,26 @@ class MetaLearner(keras.Model, abc.ABC):
             )
             iterator = None
         super()._maybe_symbolic_build(iterator, data_batch)
+        if self._distribute_strategy is not None and self._compile_metrics:
+            with self.distribute_strategy.scope():
+                self._task_intervals.build_for(self._compile_metrics)
+
+    def _make_function(self, step_function):
+        extended = self.distribute_strategy.extended
+        if not getattr(extended, "_in_multi_worker_mode", lambda: False)():
+            return super()._make_function(step_function)
+
+        # Keras takes the mean over workers along an axis that scalars lack.
+        def step_with_axis(data):
+            return tf.nest.map_structure(lambda t: t[None], step_function(data))
+
+        return super()._make_function(step_with_axis)
+
+    def _get_metrics_result_or_logs(self, logs):
+        # The logs of a step are the mean of what the replicas have. Read anew
+        # outside of a step, sums are those over all replicas.
+        pooled = {**self.get_metrics_result(), **self._task_intervals.result()}
+        return {name: pooled.get(name, value) for name, value in logs.items()}
 
     def get_metrics_result(self):
         """Return the metrics that training has too: not the intervals."""
