@@ -30,14 +30,13 @@ def shared_file():
 def run_workers():
     """Return a function that runs a script as two workers of a cluster."""
 
-    def run(script, *arguments, timeout=540, **environment):
+    def run(script, *arguments, timeout=600):
         addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
         workers = [
             subprocess.Popen(
                 [sys.executable, str(script), *arguments],
                 env={
                     **os.environ,
-                    **environment,
                     "PYTHONPATH": str(ROOT),
                     "TF_CONFIG": tf_config(addresses, place),
                 },

@@ -48,6 +48,8 @@ def without_empty(data, learner):
         tf.debugging.assert_positive(count, message)
 
     def fill(tensor):
+        if tensor is None:
+            return None
         shape = tf.concat([[tf.maximum(1 - count, 0)], tf.shape(tensor)[1:]], 0)
         is_mask = tensor.dtype == tf.bool
         missing = (tf.ones if is_mask else tf.zeros)(shape, tensor.dtype)

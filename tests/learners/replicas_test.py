@@ -7,7 +7,6 @@ import sys
 import pytest
 
 SCRIPT = pathlib.Path(__file__).with_name("replicas_script.py")
-# Each group is a process, or two, of about as long.
 FAMILIES = {
     "gradient": ["maml", "maml_first_order", "maml_inductive", "meta_sgd"],
     "convolutions": ["maml_convolutions", "maml_plus_plus", "proto_maml"],
@@ -28,7 +27,16 @@ FAMILIES = {
         "attentive_neural_process",
     ],
 }
-every_family = pytest.mark.parametrize("family", FAMILIES)
+WORKERS = {
+    "gradient": ["maml", "maml_convolutions", "reptile", "imaml"],
+    "other": [
+        "proto_net",
+        "proto_net_synchronized",
+        "r2d2",
+        "transformer",
+        "neural_process",
+    ],
+}
 
 
 def run_mirrored(*names):
@@ -47,15 +55,16 @@ def test_two_replicas_are_one():
 
 
 @pytest.mark.slow
-@every_family
+@pytest.mark.parametrize("family", FAMILIES)
 def test_two_replicas_are_one_for(family):
     run_mirrored(*FAMILIES[family])
 
 
 @pytest.mark.slow
-@every_family
+@pytest.mark.parametrize("family", WORKERS)
 def test_two_workers_are_one_for(family, run_workers):
-    for text in run_workers(SCRIPT, "workers", *FAMILIES[family]):
+    names = WORKERS[family]
+    for text in run_workers(SCRIPT, "workers", *names, timeout=1800):
         assert text.strip().endswith("equal")
 
 
