@@ -108,7 +108,9 @@ IMAGES = {
     "reptile": reptile,
     "imaml": imaml,
     "abml": lambda: gradient(L.ABML, samples=2, seed=1),
-    "proto_maml": lambda: gradient(L.ProtoMAML, ways=3),
+    "proto_maml": lambda: L.ProtoMAML(
+        network(5), ways=3, inner_learning_rate=0.05, inner_steps=2
+    ),
     "proto_net": lambda: L.ProtoNet(network(5, "layer"), ways=3),
     "proto_net_frozen_norm": lambda: L.ProtoNet(with_frozen_norm(), ways=3),
     "proto_net_synchronized": lambda: L.ProtoNet(
