@@ -28,14 +28,10 @@ FAMILIES = {
     ],
 }
 WORKERS = {
-    "gradient": ["maml", "maml_convolutions", "reptile", "imaml"],
-    "other": [
-        "proto_net",
-        "proto_net_synchronized",
-        "r2d2",
-        "transformer",
-        "neural_process",
-    ],
+    "gradient": ["maml", "maml_convolutions"],
+    "other_gradients": ["reptile", "imaml"],
+    "embedding": ["proto_net", "proto_net_synchronized"],
+    "other": ["transformer", "neural_process"],
 }
 
 
