@@ -90,11 +90,11 @@ OMNIGLOT = {
     ),
     "reptile": lambda: learn.Reptile(
         conv4(),
+        inner_learning_rate=0.1,
         inner_batch_size=10,
         inner_steps=5,
-        test_inner_steps=50,
+        test_inner_steps=20,
         unroll=False,
-        inner_optimizer=km.inner_optimizers.Adam(1e-3, beta_1=0.0),
     ),
     "abml": lambda: learn.ABML(
         conv4(), 0.1, 3, samples=2, from_logits=True, kl_weight=1e-4

@@ -39,6 +39,7 @@ TRAINED = {
     "mann": lambda size: learn.MANN(
         conv4(), WAYS, units=128, slots=size + 1, heads=1
     ),
+    "meta_networks": lambda size: learn.MetaNetworks(conv4(), WAYS),
     "proto_net": lambda size: learn.ProtoNet(conv4()),
 }
 

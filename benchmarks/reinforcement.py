@@ -1,8 +1,8 @@
 """Regret of RL2 on bandits, and returns of MAML in two-dimensional navigation.
 
 Trains each learner for a number of minutes, and prints what it earns in unseen
-tasks with 95 % intervals over tasks; on bandits against Thompson sampling, UCB1
-and random arms, on the same bandits.
+tasks with 95 % intervals over tasks; on bandits against strategies that learn
+nothing from one for the next, on the same bandits.
 
     python benchmarks/reinforcement.py bandits --pulls 10 --minutes 10
     python benchmarks/reinforcement.py navigation --minutes 10
@@ -66,6 +66,7 @@ def bandit_regrets(arguments):
         "UCB1": km.rl.UCB1(),
         "UCB1, exploration 0.2": km.rl.UCB1(exploration=0.2),
         "Thompson sampling": km.rl.ThompsonSampling(),
+        "greedy": km.rl.Greedy(),
     }
     arms = {
         name: strategy.play(bandits, tasks, arguments.pulls, TEST_SEEDS[1])[0]
@@ -99,9 +100,20 @@ def report_bandits(arguments):
     for name, (mean, width) in regrets.items():
         total, half = mean[-1], width[-1]
         print(f"| {name} | {best - total:.2f} | {total:.2f} ± {half:.2f} |")
+    report_optimum(arguments.pulls)
     if arguments.picture:
         draw(regrets, "pull", "cumulative regret", arguments.picture)
     return steps, {n: [float(v[-1]) for v in r] for n, r in regrets.items()}
+
+
+def report_optimum(pulls):
+    """Print what no strategy can be better than, where it can be found."""
+    try:
+        optimal = km.rl.optimal_return(ARMS, pulls)
+    except ValueError:  # There is too much that can happen.
+        return
+    regret = pulls * ARMS / (ARMS + 1) - optimal
+    print(f"\nOptimal, over all bandits: {optimal:.2f}, regret {regret:.3f}")
 
 
 def report_navigation(arguments):

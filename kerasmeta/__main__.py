@@ -147,7 +147,7 @@ def adapt_elsewhere(options):
     run = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if run.returncode:
         sys.exit(run.stderr)
-    return x, query_y, np.load(predictions)[None]
+    return x, query_y, np.load(predictions, allow_pickle=False)[None]
 
 
 def draw(path, x, query_y, predictions):

@@ -8,9 +8,27 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def graphs_as_written(request):
+    """Run graphs as they are traced, except in slow tests.
+
+    TensorFlow rewrites a graph before its first run, for speed; most graphs of
+    the tests run once, and rewriting them is a quarter of the time. Slow tests,
+    the examples of docstrings and all that runs in a process of its own see
+    graphs as users do.
+    """
+    is_slow = request.node.get_closest_marker("slow") is not None
+    options = {"disable_meta_optimizer": not is_slow}
+    tf.config.optimizer.set_experimental_options(options)
+    yield
+    options = {"disable_meta_optimizer": False}
+    tf.config.optimizer.set_experimental_options(options)
 
 
 @pytest.fixture

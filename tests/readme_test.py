@@ -14,18 +14,21 @@ ROOT = pathlib.Path(__file__).parents[1]
 SMALLER = {
     "README.md": {
         "num_classes=5)": "num_classes=5, filters=4)",
+        "inner_steps=5": "inner_steps=2",
         "steps_per_epoch=200, epochs=5": "steps_per_epoch=2, epochs=1",
         "num_episodes=600": "num_episodes=4",
         "steps_per_epoch=500, epochs=4": "steps_per_epoch=2, epochs=1",
         "num_episodes=640": "num_episodes=32",
     },
-    "docs/adding_a_learner.md": {"filters=8": "filters=4"},
+    "docs/adding_a_learner.md": {},
     "docs/three_ideas.md": {},
     "docs/episodes.md": {},
     "docs/embedding_learners.md": {},
     "docs/gradient_learners.md": {"filters=8": "filters=4"},
     "docs/reinforcement_learning.md": {
         "batch_size=256": "batch_size=16",
+        "trial_length=10": "trial_length=3",
+        "units=(64, 64)": "units=(8,)",
         "steps_per_epoch=300": "steps_per_epoch=2",
         "steps_per_epoch=200": "steps_per_epoch=1",
         "num_trials=1000": "num_trials=8",
@@ -34,6 +37,12 @@ SMALLER = {
         "test_inner_steps=3": "test_inner_steps=1",
     },
     "docs/distribution.md": {},
+    "docs/serving.md": {
+        # Four convolutions take LiteRT's converter a while.
+        "km.backbones.conv4((28, 28, 1), filters=8)": "keras.Sequential("
+        "[keras.Input((28, 28, 1)), keras.layers.Flatten(),"
+        " keras.layers.Dense(4)])"
+    },
     "docs/memory_learners.md": {"filters=8": "filters=4"},
     "docs/neural_processes.md": {
         "steps_per_epoch=500, epochs=10": "steps_per_epoch=2, epochs=1",

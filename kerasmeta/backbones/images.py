@@ -1,11 +1,13 @@
 """What networks for images share."""
 
+import numpy as np
 from keras import layers
 
 
 def check_image_shape(input_shape):
     """Return the shape of an image as a tuple, or say what is wrong with it."""
-    if len(input_shape) != 3 or min(input_shape[:2]) < 16:
+    is_shape = np.shape(input_shape) == (3,) and None not in input_shape
+    if not is_shape or min(input_shape[:2]) < 16:
         raise ValueError(
             "`input_shape` must be (height, width, channels) with at least 16 "
             "pixels each way. Resize smaller images: see "

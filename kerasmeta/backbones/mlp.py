@@ -1,7 +1,10 @@
 """A fully connected network."""
 
 import keras
+import numpy as np
 from keras import layers
+
+from kerasmeta.utils import check_positive_int
 
 
 def mlp(input_shape, num_outputs, units=(40, 40), name="mlp"):
@@ -20,11 +23,21 @@ def mlp(input_shape, num_outputs, units=(40, 40), name="mlp"):
     Returns:
         A built functional `keras.Model`.
 
+    Raises:
+        ValueError: If a size is no integer or no tuple of them.
+
     Example:
 
     >>> km.backbones.mlp((1,), 1).count_params()
     1761
     """
+    for argument, value in (("input_shape", input_shape), ("units", units)):
+        if np.ndim(value) != 1:
+            raise ValueError(
+                f"`{argument}` must be a tuple of integers, such as `(10,)`. "
+                f"Received: {argument}={value!r}"
+            )
+    check_positive_int("num_outputs", num_outputs)
     inputs = keras.Input(input_shape)
     x = inputs
     for i, width in enumerate(units, 1):

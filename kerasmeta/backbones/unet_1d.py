@@ -1,6 +1,7 @@
 """A U-Net for sequences."""
 
 import keras
+import numpy as np
 from keras import layers
 
 
@@ -34,9 +35,10 @@ def unet_1d(input_shape, num_outputs, width=32, levels=4, name="unet_1d"):
     >>> network.output_shape
     (None, 64, 2)
     """
-    if input_shape[0] % 2**levels:
+    if np.shape(input_shape) != (2,) or input_shape[0] % 2**levels:
         raise ValueError(
-            f"The length must be a multiple of 2 ** levels = {2**levels}. "
+            "`input_shape` must be (length, channels) with a length that is a "
+            f"multiple of 2 ** levels = {2**levels}. Pad, or use fewer levels. "
             f"Received: input_shape={input_shape}"
         )
 

@@ -46,6 +46,16 @@ def augment(change, examples, seed, indices, salt):
     )
 
 
+def check_augment(name, change):
+    """Return an augmentation, or say what is wrong with it."""
+    if change is not None and not callable(change):
+        raise ValueError(
+            f"`{name}` must be a function `(example, seed) -> example`, or "
+            f"`None`. Received: {name}={change!r}"
+        )
+    return change
+
+
 def _check_same(expected, received):
     received = tf.nest.map_structure(
         lambda t: tf.TensorSpec(t.shape, t.dtype), received

@@ -1,5 +1,6 @@
 """Files that are sorted into folders, one folder a class."""
 
+import os
 import pathlib
 
 from kerasmeta.episodes.class_filter import keep_classes
@@ -35,6 +36,11 @@ def find_class_folders(directory, suffixes):
             folder is empty, holds files beside folders or files of another
             type, or if a link leads out of `directory` or to a folder.
     """
+    if not isinstance(directory, (str, os.PathLike)):
+        raise ValueError(
+            "`directory` must be the path of a folder with a folder for each "
+            f"class. Received: directory={directory!r}"
+        )
     root = pathlib.Path(directory)
     if not root.is_dir():
         raise ValueError(

@@ -128,8 +128,8 @@ class EpisodeSpec:
         size = check_positive_int("max_support_size", max_support_size)
         spec = cls(
             ways=ways,
-            shots=(1, max_shots),
-            queries=(1, max_queries),
+            shots=(1, check_positive_int("max_shots", max_shots)),
+            queries=(1, check_positive_int("max_queries", max_queries)),
             unbalanced=True,
             within_groups=within_groups,
             small_classes=small_classes,

@@ -1,6 +1,7 @@
 """The endless stream of episodes that a source, a spec and a seed make."""
 
 from kerasmeta.episodes.augment import augment
+from kerasmeta.episodes.augment import check_augment
 from kerasmeta.episodes.candidates import Candidates
 from kerasmeta.episodes.episode_spec import EpisodeSpec
 from kerasmeta.episodes.sampling import draw_episodes
@@ -32,7 +33,10 @@ class EpisodeStream:
         self.source = source
         self.spec = spec
         self.seed = check_seed(seed)
-        self.augments = {"support": augment_support, "query": augment_query}
+        self.augments = {
+            "support": check_augment("augment_support", augment_support),
+            "query": check_augment("augment_query", augment_query),
+        }
         self.candidates = Candidates(source.class_index, spec)
         keys = self.candidates.num_class_keys + spec.max_ways * (
             self.candidates.num_example_keys + spec.examples_per_class

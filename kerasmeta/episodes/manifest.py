@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +10,7 @@ import tensorflow as tf
 from kerasmeta.episodes.episode_spec import EpisodeSpec
 from kerasmeta.episodes.episode_stream import EpisodeStream
 from kerasmeta.episodes.episode_stream import get_source_stream
+from kerasmeta.episodes.manifest_checks import check_manifest
 from kerasmeta.episodes.pipeline import stream_dataset
 from kerasmeta.episodes.scan import example_digests
 from kerasmeta.utils import check_positive_int
@@ -56,19 +56,16 @@ class Manifest:
                 arrays = dict(file)
             about = json.loads(str(arrays.pop("about")))
             known = about["format"] == _FORMAT
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            EOFError,
-            OSError,
-            zipfile.BadZipFile,
-        ) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+            if known:
+                check_manifest(about, arrays)
+        except FileNotFoundError:
+            raise
+        # Of a damaged file, NumPy raises whatever its parsers do.
+        except Exception as error:
             raise ValueError(
-                "This is no manifest of episodes, or a damaged one. "
-                f"Received: path={str(path)!r} ({error})"
+                "This is no manifest of episodes, or a damaged one. Copy it "
+                "again, or make it anew with `manifest`. Received: "
+                f"path={str(path)!r} ({type(error).__name__}: {error})"
             ) from error
         if not known:
             raise ValueError(

@@ -141,10 +141,9 @@ def _check_weights(weights, count):
     """Return where the share of each dataset ends, but the last."""
     if not count:
         raise ValueError("`datasets` must not be empty. Received: datasets=[]")
-    weights = np.ones(count) if weights is None else np.asarray(weights, float)
-    if weights.shape != (count,) or not np.all(
-        (weights > 0) & np.isfinite(weights)
-    ):
+    weights = np.ones(count) if weights is None else np.asarray(weights)
+    is_number = weights.dtype.kind in "iuf" and weights.shape == (count,)
+    if not is_number or not np.all((weights > 0) & np.isfinite(weights)):
         raise ValueError(
             "`weights` must be positive numbers, one for each of the "
             f"{count} datasets. Received: weights={weights.tolist()}"

@@ -58,6 +58,11 @@ def embed(backbone, data, batch_size=256):
     >>> sorted(learner.evaluate(episodes, verbose=0, return_dict=True))
     ['accuracy', 'accuracy_ci95', 'loss']
     """
+    if not callable(backbone):
+        raise ValueError(
+            "`backbone` must be a built `keras.Model` from examples to "
+            f"features. Received: backbone={backbone!r}"
+        )
     run = tf.function(
         lambda x: tf.cast(backbone(x, training=False), "float32"),
         reduce_retracing=True,
@@ -75,14 +80,14 @@ def embed(backbone, data, batch_size=256):
 
 
 def _check_examples(data):
-    first = tf.nest.flatten(data)[0]
-    arrays = check_arrays(data, num_examples=len(first), name="data")
-    if not len(first):
+    first = [*tf.nest.flatten(data), ()][0]
+    if np.shape(first)[:1] == (0,):
         raise ValueError(
             "`data` must hold at least one example. "
             f"Received: data.shape={np.shape(first)}"
         )
-    return arrays
+    count = len(first) if np.ndim(first) else 1
+    return check_arrays(data, num_examples=count, name="data")
 
 
 def _batch(arrays, start, size):

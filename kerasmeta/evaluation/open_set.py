@@ -26,7 +26,8 @@ def open_set_episodes(data, unknown_ways):
         `evaluate_open_set`. Losses and `evaluate` take no negative labels.
 
     Raises:
-        ValueError: If `unknown_ways` is not a positive integer.
+        ValueError: If `data` is no dataset, or `unknown_ways` is not a
+            positive integer.
 
     Example:
 
@@ -37,6 +38,12 @@ def open_set_episodes(data, unknown_ways):
     >>> sorted(query_y.numpy()[0].tolist())
     [-1, -1, -1, -1, 0, 0, 1, 1, 2, 2]
     """
+    if not isinstance(data, tf.data.Dataset):
+        raise ValueError(
+            "`data` must be a dataset of episodes, such as "
+            "`kerasmeta.episodes.episodes_from_arrays` makes it. "
+            f"Received: data of type {type(data).__name__}"
+        )
     unknown_ways = check_positive_int("unknown_ways", unknown_ways)
 
     def open_up(x, query_y, *rest):

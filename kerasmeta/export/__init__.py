@@ -1,3 +1,3 @@
 """Writing learners for use without Keras and kerasmeta."""
 
-from kerasmeta.export.saved_model import export_learner
+from kerasmeta.export.export_learner import export_learner

@@ -19,7 +19,7 @@ def main(folder, task_file, predictions_file):
     import numpy as np
     import tensorflow as tf
 
-    with np.load(task_file) as task:
+    with np.load(task_file, allow_pickle=False) as task:
         task = dict(task)
     learner = tf.saved_model.load(folder)
     state = learner.adapt(task["support_x"], task["support_y"])

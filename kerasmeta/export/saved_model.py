@@ -1,34 +1,46 @@
-"""Writing a learner as a SavedModel that needs only TensorFlow."""
+"""Tracing a learner, and writing it as a SavedModel."""
 
 import tensorflow as tf
 
+from kerasmeta.ops.map_tasks import map_tasks
 
-def export_learner(learner, filepath, episodes=None):
-    """Write the SavedModel of `MetaLearner.export`.
+
+def write_saved_model(filepath, module, specs):
+    """Write what `make_module` returned as a SavedModel.
 
     Args:
-        learner: The `MetaLearner`.
         filepath: Folder to write.
-        episodes: Dictionary of a meta-batch, or a dataset, that shows shapes
-            and dtypes; by default what the learner was called with.
+        module: The module.
+        specs: The specs of its inputs.
     """
-    if episodes is not None:
-        learner.remember_signature(episodes)
+    signatures = {
+        name: make_signature(getattr(module, name), inputs)
+        for name, inputs in signature_inputs(module, specs).items()
+    }
+    signatures["serving_default"] = signatures["serve"]
+    tf.saved_model.save(module, str(filepath), signatures=signatures)
+
+
+def make_module(learner, support_size, query_size, batch_size):
+    """Return a module with the functions, and the specs of their inputs.
+
+    Args:
+        learner: The `MetaLearner`, which knows the signature of its episodes.
+        support_size: Number of support examples, or `None` for any.
+        query_size: Number of query examples, or `None` for any.
+        batch_size: Number of tasks, or `None` for one without an axis.
+    """
+    tasks = () if batch_size is None else (batch_size,)
     signature = learner.episode_signature
-    if signature is None:
-        raise ValueError(
-            "The shapes and dtypes of the episodes are not known yet. Call "
-            "`fit` or `evaluate` first, or pass `episodes=`, a dataset or a "
-            "meta-batch."
-        )
-    specs = _parse(signature)
-    module = _make_module(learner, specs)
-    tf.saved_model.save(
-        module, str(filepath), signatures=_make_signatures(module, specs)
-    )
+    specs = {
+        "support_x": _parse(signature["support_x"], [*tasks, support_size]),
+        "support_y": _parse(signature["support_y"], [*tasks, support_size]),
+        "query_x": _parse(signature["query_x"], [*tasks, query_size]),
+    }
+    return _trace(learner, specs, batch_size is not None), specs
 
 
-def _make_module(learner, specs):
+def _trace(learner, specs, is_batched):
     """Return a module with the functions, and all that they need."""
     module = tf.Module()
     # Keras' variables hide the ones that TensorFlow has to save.
@@ -38,23 +50,29 @@ def _make_module(learner, specs):
     parts = tf.train.TrackableView(learner).descendants()
     module.tables = [part for part in parts if isinstance(part, resource)]
 
+    def of_tasks(function):
+        def call(*tasks):
+            return map_tasks(lambda task: function(*task), tasks)
+
+        return call if is_batched else function
+
+    learner_adapt = of_tasks(learner.adapt)
+    learner_predict = of_tasks(learner.predict_query)
     support = [specs["support_x"], specs["support_y"]]
-    adapt = tf.function(learner.adapt).get_concrete_function(*support)
+    adapt = tf.function(learner_adapt).get_concrete_function(*support)
     structure = adapt.structured_outputs  # The nest of the state.
     names = list(flatten_names(structure))
 
     def adapt_flat(support_x, support_y):
-        return flatten_names(learner.adapt(support_x, support_y))
+        return flatten_names(learner_adapt(support_x, support_y))
 
     def predict_query(state, query_x):
         leaves = [state[name] for name in names]
         state = tf.nest.pack_sequence_as(structure, leaves)
-        return learner.predict_query(state, query_x)
+        return learner_predict(state, query_x)
 
     def serve(support_x, support_y, query_x):
-        return learner.predict_query(
-            learner.adapt(support_x, support_y), query_x
-        )
+        return learner_predict(learner_adapt(support_x, support_y), query_x)
 
     state_specs = {
         name: tf.TensorSpec(leaf.shape, leaf.dtype, name)
@@ -69,19 +87,15 @@ def _make_module(learner, specs):
     return module
 
 
-def _make_signatures(module, specs):
-    """Return the functions of the module with flat, named tensors."""
+def signature_inputs(module, specs):
+    """Return the specs of the arguments of each function of a module."""
     support = {name: specs[name] for name in ("support_x", "support_y")}
     query = {"query_x": specs["query_x"]}
     state_specs, _ = module.predict_query.input_signature
-    serving = _signature(module.serve, {**support, **query})
     return {
-        "adapt": _signature(module.adapt, support),
-        "predict_query": _signature(
-            module.predict_query, {"state": state_specs, **query}
-        ),
-        "serve": serving,
-        "serving_default": serving,
+        "adapt": support,
+        "predict_query": {"state": state_specs, **query},
+        "serve": {**support, **query},
     }
 
 
@@ -99,7 +113,7 @@ def flatten_names(nest, name=""):
     return flat
 
 
-def _signature(function, specs):
+def make_signature(function, specs):
     """Return `function` with flat named tensors, as signatures must be."""
     flat = flatten_names({k: v for k, v in specs.items() if k != "state"})
     named = {**specs.get("state", {}), **flat}
@@ -122,13 +136,16 @@ def _signature(function, specs):
     )
 
 
-def _parse(description):
+def _parse(description, leading):
+    """Return the specs of tensors, with `leading` dimensions before theirs."""
     # Keras tracks the dictionaries of an attribute, and networks that take
     # one would warn that theirs is another.
     if isinstance(description, dict):
-        return {name: _parse(part) for name, part in description.items()}
+        return {
+            name: _parse(part, leading) for name, part in description.items()
+        }
     if isinstance(description, (list, tuple)):
-        return tuple(map(_parse, description))
+        return tuple(_parse(part, leading) for part in description)
     dtype, *shape = description.split(":")
     sizes = [None if size == "None" else int(size) for size in shape]
-    return tf.TensorSpec([None, *sizes], dtype)
+    return tf.TensorSpec([*leading, *sizes], dtype)

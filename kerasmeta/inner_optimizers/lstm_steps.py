@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.inner_optimizers.inner_optimizer import InnerOptimizer
+from kerasmeta.ops.log_and_sign import log_and_sign
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_positive_number
 
@@ -13,8 +14,6 @@ from kerasmeta.utils import check_positive_number
 # both gates from within +-0.01.
 _FORGET_BIAS = 5.0
 _KERNEL_RANGE = 0.01
-# Numbers below exp(-10) are not told apart by their logarithm.
-_LOG_LIMIT = 10.0
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -124,9 +123,9 @@ class LSTMSteps(InnerOptimizer):
         }
 
     def _first_layer(self, gradient, loss, state):
-        of_loss = _preprocess(tf.cast(loss, gradient.dtype)[None])
+        of_loss = log_and_sign(tf.cast(loss, gradient.dtype)[None])
         of_loss = tf.broadcast_to(of_loss, [gradient.shape[0], 2])
-        inputs = tf.concat([_preprocess(gradient), of_loss], 1)  # (P, 4)
+        inputs = tf.concat([log_and_sign(gradient), of_loss], 1)  # (P, 4)
         return self.cell(inputs, [state["hidden"], state["cell"]])[1]
 
     def get_config(self):
@@ -146,18 +145,6 @@ def _gate(variables, hidden, flat, before):
     kernel, bias = variables
     inputs = tf.concat([hidden, flat[:, None], before[:, None]], axis=1)
     return tf.sigmoid(tf.linalg.matvec(inputs, kernel.value) + bias.value)
-
-
-def _preprocess(x):
-    """Return size and sign of `(P,)` numbers, `(P, 2)`."""
-    is_large = tf.abs(x) >= math.exp(-_LOG_LIMIT)
-    # The logarithm never sees a zero: its derivatives there are infinite.
-    size = tf.where(is_large, tf.abs(x), tf.ones_like(x))
-    log_size = tf.where(
-        is_large, tf.math.log(size) / _LOG_LIMIT, -tf.ones_like(x)
-    )
-    sign = tf.where(is_large, tf.sign(x), math.exp(_LOG_LIMIT) * x)
-    return tf.stack([log_size, sign], axis=1)
 
 
 def _sizes(weights):

@@ -62,11 +62,14 @@ class AttentionPooling(keras.layers.Layer):
         self.score.build((None, None, units))
 
     def call(self, inputs, mask=None):
+        if mask is not None:
+            keeps = keras.ops.cast(mask, "bool")[..., None]
+            # Padding may hold anything, and zero times NaN is not zero.
+            inputs = keras.ops.where(keeps, inputs, 0.0)
         scores = self.score(self.hidden(inputs))  # (n, time, 1)
         # Their difference is what counts, which half precision would lose.
         scores = keras.ops.cast(scores, "float32")
         if mask is not None:
-            keeps = keras.ops.cast(mask, "bool")[..., None]
             scores = keras.ops.where(keeps, scores, -1e9)
         weights = keras.ops.softmax(scores, axis=1)
         if mask is not None:

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import layers
 
 from kerasmeta.ops.attend import attend
+from kerasmeta.ops.zero_padding import zero_padding
 from kerasmeta.utils import check_positive_int
 
 
@@ -55,6 +56,7 @@ class CausalAttention(keras.layers.Layer):
             layer.build(input_shape)
 
     def call(self, sequence, sequence_mask=None):
+        sequence = zero_padding(sequence, sequence_mask)
         memory = self.remember(sequence, sequence_mask)
         steps = tf.range(tf.shape(sequence)[1])
         is_past = (steps[:, None] > steps)[None]
@@ -68,6 +70,7 @@ class CausalAttention(keras.layers.Layer):
 
     def remember(self, sequence, sequence_mask=None):
         """Return what `extend` looks at, for a sequence as in a call."""
+        sequence = zero_padding(sequence, sequence_mask)
         if sequence_mask is None:
             sequence_mask = tf.ones(tf.shape(sequence)[:2], "bool")
         return {

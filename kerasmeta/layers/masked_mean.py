@@ -33,8 +33,10 @@ class MaskedMean(keras.layers.Layer):
             return keras.ops.mean(inputs, axis=1)
         weights = keras.ops.cast(mask, inputs.dtype)[..., None]
         count = keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
-        # Divided before they are summed: sums overflow in half precision.
-        return keras.ops.sum(inputs * (weights / count[:, None]), axis=1)
+        # Chosen, for padding may hold anything, and divided before they are
+        # summed: sums overflow in half precision.
+        kept = keras.ops.where(weights > 0, inputs / count[:, None], 0.0)
+        return keras.ops.sum(kept, axis=1)
 
     def compute_mask(self, inputs, mask=None):
         # The mask of the time steps does not fit what is left of them.

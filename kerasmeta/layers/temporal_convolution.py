@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from kerasmeta.ops.zero_padding import zero_padding
 from kerasmeta.utils import check_positive_int
 
 
@@ -59,6 +60,7 @@ class TemporalConvolution(keras.layers.Layer):
 
     def remember(self, sequence, sequence_mask=None):
         """Return what `extend` looks at, for a sequence as in a call."""
+        sequence = tf.cast(sequence, self.compute_dtype)
         return self._delayed(sequence, sequence_mask)[:, -1:]
 
     def extend(self, examples, memory):
@@ -68,15 +70,15 @@ class TemporalConvolution(keras.layers.Layer):
             examples: `[T, Q, C]`.
             memory: What `remember` returned.
         """
+        examples = tf.cast(examples, self.compute_dtype)
         return self._append(
             examples, tf.broadcast_to(memory, tf.shape(examples))
         )
 
     def _delayed(self, sequence, mask):
         """Return the sequence `dilation` steps late, one step longer."""
-        if mask is not None:
-            # Padding is what there is before the beginning: zeros.
-            sequence = tf.where(mask[..., None], sequence, 0.0)
+        # Padding is what there is before the beginning: zeros.
+        sequence = zero_padding(sequence, mask)
         size = tf.shape(sequence)[1]
         late = tf.pad(sequence, [[0, 0], [self.dilation, 0], [0, 0]])
         return late[:, : size + 1]

@@ -35,6 +35,7 @@ from kerasmeta.learners.mann import MANN
 from kerasmeta.learners.matching_networks import MatchingNetworks
 from kerasmeta.learners.meta_curvature import MetaCurvature
 from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.learners.meta_networks import MetaNetworks
 from kerasmeta.learners.meta_opt_net import MetaOptNet
 from kerasmeta.learners.meta_sgd import MetaSGD
 from kerasmeta.learners.nearest_neighbour import NearestNeighbour

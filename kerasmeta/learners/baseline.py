@@ -55,7 +55,7 @@ class Baseline(FittedHeadLearner):
     >>> history = classifier.fit(x, y, epochs=1, verbose=0)
     >>> spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=3)
     >>> episodes = km.episodes.episodes_from_arrays(
-    ...     x, y, spec, num_episodes=4
+    ...     x, y, spec, batch_size=1, num_episodes=2
     ... )
     >>> backbone.trainable = False
     >>> learner = km.learners.Baseline(backbone, steps=20)

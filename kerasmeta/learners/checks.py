@@ -5,7 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from kerasmeta.layers import Impute
+from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.ops import task_at
+from kerasmeta.ops.zero_padding import zero_padding
 
 _KEYS = ("support_x", "support_y", "query_x")
 _FORMAT = (
@@ -22,19 +24,19 @@ def check_episodes(learner, data):
     The structure is checked for all kinds of data; the first meta-batch of a
     `tf.data.Dataset` is looked at, too.
     """
-    if data is None:
-        return
     if isinstance(data, tf.distribute.DistributedDataset):
-        _check_keys(data.element_spec[0])
+        check_keys(data.element_spec[0])
         return
     if not isinstance(data, tf.data.Dataset):
         x = data[0] if isinstance(data, (list, tuple)) else data
-        _check_keys(x)
+        check_keys(x)
         return
     check_structure(data.element_spec)
     spec = getattr(data, "episode_spec", None)
     for batch in data.take(1):
         x, query_y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        x = clear_padding(x)
+        query_y = zero_padding(query_y, x.get("query_mask"))
         _check_values(learner, "support_x", x["support_x"])
         _check_values(learner, "query_x", x["query_x"])
         learner.check_task(
@@ -51,7 +53,7 @@ def check_structure(element_spec):
     if not is_tuple or len(element_spec) not in (2, 3):
         raise ValueError(f"{_FORMAT} Received elements of: {element_spec}")
     x, query_y = element_spec[:2]
-    _check_keys(x)
+    check_keys(x)
     for name, spec in {**x, "query_y": query_y}.items():
         for leaf in tf.nest.flatten(spec):
             if leaf.shape.rank is not None and leaf.shape.rank < 2:
@@ -72,7 +74,8 @@ def _check_axis(axis, what, specs):
         )
 
 
-def _check_keys(x):
+def check_keys(x):
+    """Raise a `ValueError` if the input of a learner is no meta-batch."""
     allowed = {*_KEYS, "support_mask", "query_mask"}
     if not isinstance(x, dict) or not set(_KEYS) <= set(x) <= allowed:
         received = sorted(x) if isinstance(x, dict) else type(x).__name__
@@ -136,9 +139,11 @@ def check_support(learner, support_x, support_y, support_mask=None):
             "A support set must have at least one example, and as many labels "
             f"as examples. Received: {sizes} examples and labels"
         )
+    mask = _check_mask(support_mask, sizes[0])
+    support_x, support_y = zero_padding((support_x, support_y), mask)
     _check_values(learner, "support_x", support_x)
     learner.check_task(support_x, support_y)
-    return support_x, support_y, _check_mask(support_mask, sizes[0])
+    return support_x, support_y, mask
 
 
 def _check_mask(mask, size):
@@ -155,6 +160,11 @@ def _check_mask(mask, size):
 
 def _as_tensors(values, signature):
     """Convert to tensors, with the dtypes of `signature` where it is known."""
+    if values is None:
+        raise ValueError(
+            "A support set must have examples and their labels: "
+            "`support_x, support_y`. Received: None instead of one of them"
+        )
     if isinstance(values, dict):
         return {
             name: _as_tensors(value, signature and signature[name])

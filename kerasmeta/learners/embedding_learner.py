@@ -11,6 +11,7 @@ from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops.absent_classes import present_classes
 from kerasmeta.ops.absent_classes import rule_out
+from kerasmeta.ops.zero_padding import zero_padding
 from kerasmeta.utils import check_positive_int
 
 
@@ -71,6 +72,8 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         """
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
+        support = zero_padding((support_x, support_y), support_mask)
+        support_x, support_y = support
         embeddings = self._embed(support_x, training)
         targets = self._targets(support_y, rank=1)
         mask = None if support_mask is None else support_mask[None]

@@ -25,6 +25,7 @@ from kerasmeta.learners.task_gradients import is_better_by_task
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops import exact_gradients
 from kerasmeta.ops import map_tasks
+from kerasmeta.ops.zero_padding import zero_padding
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
 
@@ -183,7 +184,8 @@ class GradientLearner(MetaLearner, abc.ABC):
         return support
 
     def adapt(self, support_x, support_y, support_mask=None, training=False):
-        return self._adapt(support_x, support_y, support_mask, {}, training)
+        support = zero_padding((support_x, support_y), support_mask)
+        return self._adapt(*support, support_mask, {}, training)
 
     def predict_query(self, state, query_x, training=False):
         return self._predict(state, query_x, training)[0]
@@ -298,10 +300,8 @@ class GradientLearner(MetaLearner, abc.ABC):
     def solve(self, episodes, training=False):
         # All tasks start from the same values, which are read once.
         held = hold(self)
-        tasks = dict(episodes)
-        tasks["task"] = tf.range(
-            tf.shape(tf.nest.flatten(episodes["support_y"])[0])[0]
-        )
+        count = tf.shape(tf.nest.flatten(episodes["support_y"])[0])[0]
+        tasks = {**episodes, "task": tf.range(count)}
 
         def solve_held(task):
             with held.scope():

@@ -61,7 +61,7 @@ class IMAML(GradientLearner):
 
     >>> network = km.backbones.mlp((1,), 1, units=(40, 40))
     >>> learner = km.learners.IMAML(
-    ...     network, inner_learning_rate=0.01, inner_steps=16
+    ...     network, inner_learning_rate=0.01, inner_steps=4
     ... )
     >>> learner.compile(optimizer="adam", loss="mse")
     >>> episodes = km.tasks.Sinusoid(shots=10).episodes(batch_size=4)

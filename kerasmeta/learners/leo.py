@@ -82,14 +82,16 @@ class LEO(GradientLearner):
     Example:
 
     >>> network = km.backbones.conv4((28, 28, 1), filters=8)
-    >>> learner = km.learners.LEO(network, ways=5, latent_size=16)
+    >>> learner = km.learners.LEO(
+    ...     network, ways=5, latent_size=16, inner_steps=2, finetune_steps=1
+    ... )
     >>> learner.compile(
     ...     optimizer="adam",
     ...     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     ...     metrics=["accuracy"],
     ... )
     >>> spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=3)
-    >>> episodes = km.tasks.Glyphs("train").episodes(spec, batch_size=2)
+    >>> episodes = km.tasks.Glyphs("train").episodes(spec, batch_size=1)
     >>> history = learner.fit(episodes, steps_per_epoch=2, verbose=0)
     >>> sorted(history.history)
     ['accuracy', 'loss']

@@ -58,7 +58,7 @@ class LSTMMetaLearner(GradientLearner):
     Example:
 
     >>> learner = km.learners.LSTMMetaLearner(
-    ...     km.backbones.mlp((1,), 1), inner_steps=5, first_order=True
+    ...     km.backbones.mlp((1,), 1), inner_steps=2, first_order=True
     ... )
     >>> optimizer = keras.optimizers.Adam(0.001, clipnorm=1.0)
     >>> learner.compile(optimizer=optimizer, loss="mse")

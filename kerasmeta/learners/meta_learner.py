@@ -5,10 +5,13 @@ import abc
 import keras
 import tensorflow as tf
 
-from kerasmeta.export.saved_model import export_learner
+from kerasmeta.export.export_learner import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_episodes
+from kerasmeta.learners.checks import check_keys
+from kerasmeta.learners.checks import check_structure
 from kerasmeta.learners.checks import check_support
+from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
@@ -18,8 +21,10 @@ from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.learners.replicas import only_real
 from kerasmeta.learners.replicas import weighted_loss
 from kerasmeta.learners.replicas import without_empty
+from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
+from kerasmeta.ops.zero_padding import zero_padding
 
 
 class MetaLearner(keras.Model, abc.ABC):
@@ -96,9 +101,10 @@ class MetaLearner(keras.Model, abc.ABC):
         return map_tasks(solve_task, episodes)
 
     def call(self, episodes, training=False):
+        check_keys(episodes)
         if self.episode_signature is None:
             self.remember_signature(episodes)
-        return self.solve(episodes, training=bool(training))
+        return self.solve(clear_padding(episodes), training=bool(training))
 
     def meta_loss(self, episodes, query_y, sample_weight=None, training=True):
         """Return the outer loss and the predictions that it judges.
@@ -156,7 +162,7 @@ class MetaLearner(keras.Model, abc.ABC):
     def train_step(self, data):
         """Take one outer step on a meta-batch, and return the logs."""
         data, count = without_empty(data, self)
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         loss, query_pred, gradients = gradients_of_replica(
             self, (x, y, sample_weight), count
         )
@@ -167,7 +173,7 @@ class MetaLearner(keras.Model, abc.ABC):
     def test_step(self, data):
         """Judge a meta-batch, and return the logs with their intervals."""
         data, count = without_empty(data, self)
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         loss, query_pred = self.meta_loss(x, y, sample_weight, training=False)
         x, y, query_pred, sample_weight = only_real(
             count, x, y, query_pred, sample_weight
@@ -248,7 +254,9 @@ class MetaLearner(keras.Model, abc.ABC):
     def fit(self, x=None, *args, **kwargs):
         """Meta-train on a dataset of episodes; arguments as in Keras."""
         check_episodes(self, x)
-        check_episodes(self, kwargs.get("validation_data"))
+        if kwargs.get("validation_data") is not None:
+            check_episodes(self, kwargs["validation_data"])
+        make_variables(self, x)
         # Episodes are drawn at random; Keras would warn that it cannot
         # shuffle them.
         kwargs.setdefault("shuffle", False)
@@ -258,6 +266,7 @@ class MetaLearner(keras.Model, abc.ABC):
         """Meta-test on a dataset of episodes; arguments as in Keras."""
         if "_use_cached_eval_dataset" not in kwargs:
             check_episodes(self, x)
+            make_variables(self, x)
         return super().evaluate(x, *args, **kwargs)
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
@@ -308,29 +317,55 @@ class MetaLearner(keras.Model, abc.ABC):
             episodes: Dictionary of a meta-batch, or a dataset.
         """
         if isinstance(episodes, tf.data.Dataset):
+            check_structure(episodes.element_spec)
             episodes = episodes.element_spec[0]
+        check_keys(episodes)
         self.episode_signature = tf.nest.map_structure(
             _describe,
             {k: episodes[k] for k in ("support_x", "support_y", "query_x")},
         )
 
-    def export(self, filepath, episodes=None):
-        """Write a SavedModel that adapts where only TensorFlow is installed.
+    def export(
+        self,
+        filepath,
+        episodes=None,
+        format="tf_saved_model",
+        support_size=None,
+        query_size=None,
+        batch_size=None,
+    ):
+        """Write a model that adapts where neither Keras nor kerasmeta is.
 
-        It has the functions `adapt(support_x, support_y) -> state`,
-        `predict_query(state, query_x)` and `serve(support_x, support_y,
-        query_x)`, each also as a signature, for any number of support and
-        query examples.
+        A SavedModel, for TensorFlow, has the functions `adapt(support_x,
+        support_y) -> state`, `predict_query(state, query_x)` and
+        `serve(support_x, support_y, query_x)`, each also as a signature. A
+        LiteRT file, for phones and boards, has the signatures `adapt` and
+        `predict_query`. Both are for one task, and for any number of support
+        and query examples, unless sizes are given.
 
         Args:
-            filepath: Folder to write.
+            filepath: Folder to write, or, for LiteRT, file `NAME.tflite`.
             episodes: Dictionary of a meta-batch, or a dataset, that shows
                 shapes and dtypes; by default what the learner was called with.
+            format: `"tf_saved_model"` or `"litert"`, which needs sizes.
+            support_size: Number of support examples, if it is fixed.
+            query_size: Number of query examples, if it is fixed.
+            batch_size: Number of tasks of a call, if not one without an axis:
+                then every tensor begins with an axis of so many tasks.
 
         Raises:
-            ValueError: If shapes and dtypes are not known yet.
+            ValueError: If shapes and dtypes are not known yet, or the format
+                or a size cannot be, or LiteRT cannot run the learner.
         """
-        export_learner(self, filepath, episodes)
+        export_learner(
+            self,
+            filepath,
+            episodes,
+            format,
+            support_size=support_size,
+            query_size=query_size,
+            batch_size=batch_size,
+        )
 
     # Files keep the seeds, too, which Keras forgets: training that goes on from
     # a file draws what it would have drawn.
@@ -364,6 +399,12 @@ class MetaLearner(keras.Model, abc.ABC):
             **super().get_config(),
             "episode_signature": self.episode_signature,
         }
+
+
+def _unpack(data):
+    """Return episodes, targets and sample weights, with clear padding."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    return clear_padding(x), zero_padding(y, x.get("query_mask")), sample_weight
 
 
 def _describe(tensor):

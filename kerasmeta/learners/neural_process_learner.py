@@ -5,6 +5,7 @@ import abc
 import tensorflow as tf
 
 from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.ops.zero_padding import zero_padding
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_positive_number
 
@@ -135,9 +136,7 @@ def as_points(learner, x, y, mask=None):
     # `fit` may have forgotten the number of axes.
     y = tf.reshape(y, tf.concat([tf.shape(x)[:2], [learner.target_size]], 0))
     mask = tf.cast(mask, "bool")
-    # Padding may hold anything, and zero times infinity is not zero.
-    x, y = (tf.where(mask[..., None], t, tf.zeros_like(t)) for t in (x, y))
-    return x, y, mask
+    return *zero_padding((x, y), mask), mask
 
 
 def _check_size(name, values, size, argument):

@@ -56,7 +56,7 @@ class ProtoMAML(PrototypeHeadLearner):
     ...     metrics=["accuracy"],
     ... )
     >>> spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=3)
-    >>> episodes = km.tasks.Glyphs("train").episodes(spec, batch_size=2)
+    >>> episodes = km.tasks.Glyphs("train").episodes(spec, batch_size=1)
     >>> history = learner.fit(episodes, steps_per_epoch=2, verbose=0)
     >>> sorted(history.history)
     ['accuracy', 'loss']

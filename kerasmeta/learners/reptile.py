@@ -30,10 +30,13 @@ class Reptile(GradientLearner):
     Only support sets teach it. The queries, and their weights and the compiled
     loss with them, serve the logged loss and metrics, at `w_K`. The paper
     trains on more support examples than it tests with (15 for 1 or 5 shots):
-    make the training episodes with that many shots. It uses Adam without
-    momentum in the inner loop, `inner_optimizer=km.inner_optimizers.Adam(1e-3,
-    beta_1=0)`, 5 to 12 steps of 10 to 20 examples, and a rate `epsilon` that
-    falls from 1 to 0.
+    make the training episodes with that many shots. It takes 5 to 12 steps of
+    10 to 20 examples, and a rate `epsilon` that falls from 1 to 0.
+
+    The authors' code takes Adam in the inner loop and carries its moments from
+    task to task. Here every task begins with moments of zero, where Adam's
+    first steps are as long for weights that hardly matter as for all others:
+    gradient descent learns much faster (`docs/results.md`).
 
     Reference: Nichol, Achiam and Schulman, 2018, "On First-Order Meta-Learning
     Algorithms", arXiv:1803.02999.

@@ -37,7 +37,10 @@ class TransductiveFineTuning(PrototypeHeadLearner):
     `batch_norm="transductive"`.
 
     It learns when it is asked: `adapt` makes the head, and `predict_query`
-    fine-tunes, for the queries that one call hands it.
+    fine-tunes, for the queries that one call hands it. `predict` of an
+    `adapted_model` therefore fine-tunes anew for each batch, from the same
+    start: what it says of a query depends on the others in its batch, and takes
+    all steps each time. Give it a `batch_size` of at least all queries.
 
     Reference: Dhillon, Chaudhari, Ravichandran and Soatto, 2020, "A Baseline
     for Few-Shot Image Classification", arXiv:1909.02729.
@@ -70,7 +73,9 @@ class TransductiveFineTuning(PrototypeHeadLearner):
     ...     metrics=["accuracy"],
     ... )
     >>> spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=3)
-    >>> episodes = km.tasks.Glyphs("test").episodes(spec, num_episodes=2)
+    >>> episodes = km.tasks.Glyphs("test").episodes(
+    ...     spec, batch_size=1, num_episodes=2
+    ... )
     >>> sorted(learner.evaluate(episodes, verbose=0, return_dict=True))
     ['accuracy', 'accuracy_ci95', 'loss']
     """

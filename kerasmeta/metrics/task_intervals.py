@@ -35,31 +35,28 @@ class TaskIntervals(keras.metrics.Metric):
         super().__init__(name=name, **kwargs)
         self._sums = {}
 
-    def build_for(self, metrics):
-        """Make all variables: replicas must not, each in the midst of a step.
-
-        Args:
-            metrics: Built `keras.metrics.Metric`, as for `update_from`.
-        """
-        results = metrics.stateless_result(metrics.stateless_reset_state())
-        for name in _scalars(results):
-            self._sums_of(name)
-
-    def _sums_of(self, name):
-        if name not in self._sums:
-            # Sums in float64, so that the variance does not cancel; sums and
-            # not means, so that replicas can be added.
-            self._sums[name] = self.add_variable(
-                (3,), "zeros", dtype="float64", name=f"{name}_sums"
-            )
-        return self._sums[name]
-
     def update_state(self, values):
         """Add tasks: a dictionary `metric name -> value of each task [T]`."""
         for name, value in values.items():
+            # Sums in float64, so that the variance does not cancel; sums and
+            # not means, so that replicas can be added.
             value = tf.cast(value, "float64")
+            self.make_sums([name])
             moments = [tf.ones_like(value), value, tf.square(value)]
-            self._sums_of(name).assign_add(tf.reduce_sum(moments, axis=1))
+            self._sums[name].assign_add(tf.reduce_sum(moments, axis=1))
+
+    def make_sums(self, names):
+        """Make the variables for metrics with these names."""
+        for name in names:
+            if name not in self._sums:
+                self._sums[name] = self.add_variable(
+                    (3,), "zeros", dtype="float64", name=f"{name}_sums"
+                )
+
+    def build_for(self, metrics):
+        """Make the variables for a built metric, as `update_from` takes it."""
+        results = metrics.stateless_result(metrics.stateless_reset_state())
+        self.make_sums(_scalars(results))
 
     def update_from(
         self, metrics, y, y_pred, sample_weight=None, query_mask=None

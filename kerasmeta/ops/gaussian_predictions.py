@@ -23,6 +23,12 @@ def split_gaussian(predictions):
     >>> float(mean[0, 0]), float(scale[0, 0])
     (3.0, 0.5)
     """
+    if (predictions.shape[-1] or 0) % 2:
+        raise ValueError(
+            "Predictions must hold a mean and a standard deviation of each "
+            "target, `[..., 2 * K]`, as neural processes predict them. "
+            f"Received: predictions of shape {tuple(predictions.shape)}"
+        )
     mean, scale = tf.split(predictions, 2, axis=-1)
     return mean, scale
 
@@ -50,4 +56,12 @@ def as_targets(y, mean):
         mean: `[..., K]`.
     """
     y = tf.cast(y, mean.dtype)
-    return y if y.shape.rank == mean.shape.rank else y[..., None]
+    y = y if y.shape.rank == mean.shape.rank else y[..., None]
+    # A single mean would be taken for that of all targets.
+    if not y.shape[-1:].is_compatible_with(mean.shape[-1:]):
+        raise ValueError(
+            "There must be a mean and a standard deviation for each target. "
+            f"Received: targets of shape {tuple(y.shape)}, means of shape "
+            f"{tuple(mean.shape)}"
+        )
+    return y

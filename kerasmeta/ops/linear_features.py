@@ -27,19 +27,6 @@ def append_ones(x):
     return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
 
-def zero_padding(x, mask):
-    """Return `x` with zeros in place of padding, whatever is there.
-
-    Args:
-        x: `[..., S, D]`.
-        mask: `[..., S]`, true for the examples that count, or `None` if all
-            do.
-    """
-    if mask is None:
-        return x
-    return tf.where(tf.cast(mask, "bool")[..., None], x, tf.zeros_like(x))
-
-
 def smaller_system(x, dual, primal):
     """Solve for examples or for features, whichever are fewer.
 

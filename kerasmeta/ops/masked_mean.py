@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.zero_padding import zero_padding
+
 
 def masked_mean(members, mask):
     """Return the mean over the members that a mask keeps.
@@ -15,7 +17,6 @@ def masked_mean(members, mask):
     Returns:
         `[T, D]`.
     """
-    # Chosen and not multiplied: padding may hold anything.
-    kept = tf.where(mask[..., None], members, tf.zeros_like(members))
+    kept = zero_padding(members, mask)
     count = tf.reduce_sum(tf.cast(mask, members.dtype), axis=1)[:, None]
     return tf.reduce_sum(kept, axis=1) / tf.maximum(count, 1)

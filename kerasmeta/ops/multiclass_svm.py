@@ -2,9 +2,9 @@
 
 import tensorflow as tf
 
-from kerasmeta.ops.linear_features import zero_padding
 from kerasmeta.ops.safe_ratio import safe_ratio
 from kerasmeta.ops.simplex import project_to_simplex
+from kerasmeta.ops.zero_padding import zero_padding
 
 # The steps end when none changes any probability by more.
 _LARGEST_CHANGE = 1e-12

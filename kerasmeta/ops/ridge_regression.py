@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from kerasmeta.ops.linear_features import smaller_system
-from kerasmeta.ops.linear_features import zero_padding
+from kerasmeta.ops.zero_padding import zero_padding
 
 
 def ridge_regression(x, targets, penalty, mask=None):

@@ -41,10 +41,22 @@ def fold_seed(seed, number):
     Returns:
         An int64 tensor of two non-negative integers.
     """
+    return fold_seeds(seed, tf.convert_to_tensor(number)[None])[0]
+
+
+def fold_seeds(seed, numbers):
+    """Return the seeds that `fold_seed` returns for each of some numbers.
+
+    Args:
+        seed: Two integers.
+        numbers: Integers `[n]`.
+
+    Returns:
+        An int64 tensor `[n, 2]`.
+    """
     first, second = tf.unstack(tf.cast(seed, "int64"))
-    number = tf.cast(number, "int64")
-    keys = stream_keys(first, second, number[None], salt=_FOLD_SALT)
-    return integers(keys, 2)[0]
+    numbers = tf.cast(numbers, "int64")
+    return integers(stream_keys(first, second, numbers, salt=_FOLD_SALT), 2)
 
 
 def seeded_uniforms(shape, seed):

@@ -8,6 +8,8 @@ import tensorflow as tf
 from kerasmeta.ops.seeded_noise import seeded_normals
 from kerasmeta.ops.seeded_noise import seeded_uniforms
 
+_TINY = 1e-30
+
 
 class ActionDistribution(abc.ABC):
     """A distribution of actions, given by the outputs of a network.
@@ -42,7 +44,10 @@ class ActionDistribution(abc.ABC):
 
 
 class Categorical(ActionDistribution):
-    """Numbered actions: the outputs are logits."""
+    """Numbered actions: the outputs are logits.
+
+    A logit of minus infinity means that an action is impossible.
+    """
 
     @property
     def output_size(self):
@@ -50,18 +55,24 @@ class Categorical(ActionDistribution):
 
     def sample(self, outputs, seed):
         uniforms = seeded_uniforms(tf.shape(outputs), seed)
+        # A zero would make what is possible as unlikely as what is not.
+        uniforms = tf.maximum(uniforms, _TINY)
         # The largest of logits plus Gumbel noise has the right distribution.
         noise = -tf.math.log(-tf.math.log(uniforms))
         return tf.argmax(outputs + noise, axis=-1, output_type="int32")
 
     def log_prob(self, outputs, actions):
         logs = tf.nn.log_softmax(outputs)
-        # A product, and not a gather, whose second derivative is a scatter.
-        return tf.reduce_sum(logs * self.encode(actions), axis=-1)
+        is_taken = self.encode(actions) > 0
+        # No gather, whose second derivative is a scatter; and no product, as
+        # zero times minus infinity is none.
+        return tf.reduce_sum(tf.where(is_taken, logs, 0.0), axis=-1)
 
     def entropy(self, outputs):
         logs = tf.nn.log_softmax(outputs)
-        return -tf.reduce_sum(tf.exp(logs) * logs, axis=-1)
+        # What is impossible adds nothing.
+        finite = tf.where(outputs > -math.inf, logs, 0.0)
+        return -tf.reduce_sum(tf.exp(logs) * finite, axis=-1)
 
     def encode(self, actions):
         return tf.one_hot(actions, self.size)

@@ -5,6 +5,7 @@ import abc
 import tensorflow as tf
 
 from kerasmeta.ops.seeded_noise import fold_seed
+from kerasmeta.ops.seeded_noise import fold_seeds
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_seed
 
@@ -112,7 +113,9 @@ class Environment(abc.ABC):
 
         Returns:
             A `tf.data.Dataset` of dictionaries: `"tasks"`, what `sample_tasks`
-            returns, and `"seed"` for everything random in the trials.
+            returns, and `"seed"`, `[batch_size, 2]`. Everything random in the
+            trials of a meta-batch comes from the first of its seeds; there is
+            one for each trial, so that any share of a meta-batch has its own.
 
         Raises:
             ValueError: If an argument is not what it should be.
@@ -136,7 +139,7 @@ class Environment(abc.ABC):
                 "tasks": self.sample_tasks(
                     batch_size, fold_seed(batch_seed, 0)
                 ),
-                "seed": fold_seed(batch_seed, 1),
+                "seed": fold_seeds(batch_seed, tf.range(1, batch_size + 1)),
             }
 
         return batches.map(draw).prefetch(tf.data.AUTOTUNE)

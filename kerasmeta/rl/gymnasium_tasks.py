@@ -22,9 +22,11 @@ class GymnasiumTasks(Environment):
     of it an environment, such as a pendulum of another length. Actions are
     numbered (`Discrete`), or vectors (`Box`) that are clipped to -1..1 and
     scaled to the bounds of the space. Observations are flattened by
-    `gymnasium.spaces.flatten`.
+    `gymnasium.spaces.flatten`. What has ended stays as it is until `restart`,
+    and earns nothing.
 
-    It runs in Python, one environment after another, and not in XLA. Simulators
+    It runs in Python, one environment after another, neither in XLA nor on
+    several replicas. Simulators
     are no pure functions: only the last state of the last `reset` can be gone
     on with, so do not share one object between trainings that run in turns. A
     learner on it is not saved with `save`; use `save_weights`.
@@ -54,8 +56,14 @@ class GymnasiumTasks(Environment):
     def __init__(self, make, horizon):
         self._spaces = _gymnasium().spaces
         self._make = make
+        example = make(0) if callable(make) else None
+        if not hasattr(example, "action_space"):
+            raise ValueError(
+                "`make` must be a function from the number of a task to a "
+                f"`gymnasium.Env`. Received: make={make!r}"
+            )
         self._simulators, self._turn = [], np.int64(0)
-        example = make(0)
+        self._observations = None  # The last, float32 [N, observation_size].
         self._space = example.observation_space
         self._bounds = None
         actions = example.action_space
@@ -85,6 +93,8 @@ class GymnasiumTasks(Environment):
                 simulator.close()
             self._simulators = [self._make(int(n)) for n in numbers]
             self._turn += 1
+            size = (len(numbers), self.observation_size)
+            self._observations = np.zeros(size, "float32")
             return self._turn, self._begin(range(len(numbers)), seeds)
 
         numbers = tasks["number"]
@@ -93,62 +103,69 @@ class GymnasiumTasks(Environment):
             run, [numbers, seeds], ["int64", "float32"]
         )
         time = tf.zeros_like(numbers)
-        return self._state(turn, time), self._seen(observation, numbers)
+        state = self._state(turn, time, tf.zeros_like(numbers, "bool"))
+        return state, self._seen(observation, numbers)
 
     def step(self, tasks, state, action, seed):
-        def run(turns, actions):
+        def run(turns, actions, is_done):
             self._take_turn(turns)
-            results = [
-                simulator.step(a)
-                for simulator, a in zip(
-                    self._simulators, self._unscaled(actions), strict=True
+            actions = self._unscaled(actions)
+            rewards, is_done = np.zeros(len(actions), "float32"), is_done.copy()
+            for i in np.flatnonzero(~is_done):
+                seen, rewards[i], ended, cut, _ = self._simulators[i].step(
+                    actions[i]
                 )
-            ]
-            seen, rewards, ended, cut, _ = zip(*results)
-            done = np.logical_or(ended, cut)
-            rewards = np.array(rewards, "float32")
-            return self._turn, self._flat(seen), rewards, done
+                self._see(i, seen)
+                is_done[i] = ended or cut
+            if not np.isfinite(rewards).all():
+                raise ValueError(
+                    "Rewards must be finite numbers; mend what `step` of your "
+                    f"environments returns. Received: rewards={rewards}"
+                )
+            return self._turn, self._observations.copy(), rewards, is_done
 
         turn, observation, reward, done = tf.numpy_function(
             run,
-            [state["turn"], action],
+            [state["turn"], action, state["done"]],
             ["int64", "float32", "float32", "bool"],
         )
         time = state["time"] + 1
         done = tf.ensure_shape(done, time.shape) | (time >= self.horizon)
         reward = tf.ensure_shape(reward, time.shape)
         return (
-            self._state(turn, time),
+            self._state(turn, time, done),
             self._seen(observation, time),
             reward,
             done,
         )
 
     def restart(self, tasks, state, observation, done, seed):
-        def run(turns, observations, is_done, seeds):
+        def run(turns, is_done, seeds):
             self._take_turn(turns)
-            observations = observations.copy()
-            [ended] = np.nonzero(is_done)
-            if len(ended):
-                observations[ended] = self._begin(ended, seeds[ended])
-            return self._turn, observations
+            return self._turn, self._begin(np.flatnonzero(is_done), seeds)
 
         seeds = _numbers(tf.shape(done), seed)
         turn, new_observation = tf.numpy_function(
-            run, [state["turn"], observation, done, seeds], ["int64", "float32"]
+            run, [state["turn"], done, seeds], ["int64", "float32"]
         )
         time = tf.where(done, tf.zeros_like(state["time"]), state["time"])
-        return self._state(turn, time), self._seen(new_observation, time)
+        state = self._state(turn, time, state["done"] & ~done)
+        return state, self._seen(new_observation, time)
 
     def _begin(self, places, seeds):
-        pairs = zip(places, seeds, strict=True)
-        return self._flat(
-            [self._simulators[i].reset(seed=int(s))[0] for i, s in pairs]
-        )
+        for i in places:
+            seen, _ = self._simulators[i].reset(seed=int(seeds[i]))
+            self._see(i, seen)
+        return self._observations.copy()
 
-    def _flat(self, observations):
-        rows = [self._spaces.flatten(self._space, o) for o in observations]
-        return np.array(rows, "float32")
+    def _see(self, place, observation):
+        row = self._spaces.flatten(self._space, observation)
+        if not np.isfinite(row).all():
+            raise ValueError(
+                "Observations must be finite numbers; mend what your "
+                f"environments return. Received: observation={observation}"
+            )
+        self._observations[place] = row
 
     def _unscaled(self, actions):
         if self._bounds is None:
@@ -161,13 +178,14 @@ class GymnasiumTasks(Environment):
         if (turns != self._turn).any():
             raise ValueError(
                 "Simulators of Gymnasium have one state only. Go on from the "
-                "last state, or use two `GymnasiumTasks`. "
+                "last state, or use two `GymnasiumTasks`, and no replicas. "
                 f"Received: turn={turns[0]}, not {self._turn}"
             )
         self._turn += 1
 
-    def _state(self, turn, time):
-        return {"turn": tf.fill(tf.shape(time), turn), "time": time}
+    def _state(self, turn, time, done):
+        turns = tf.fill(tf.shape(time), turn)
+        return {"turn": turns, "time": time, "done": done}
 
     def _seen(self, observation, time):
         return tf.ensure_shape(

@@ -63,7 +63,7 @@ class MAMLPolicyGradient(PolicyLearner):
         memory: Number in 0..1: how far back the derivative of an inner
             gradient knows that other weights visit other trajectories. 1 is
             exact in expectation; 0 has less variance.
-        **kwargs: `name`, as for `keras.Model`.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
         ValueError: If the network does not fit the environment or an argument

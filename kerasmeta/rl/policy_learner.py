@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.rl.action_distribution import action_distribution
+from kerasmeta.rl.check_trials import check_trials
 from kerasmeta.rl.environment import Environment
 
 
@@ -21,9 +22,12 @@ class PolicyLearner(keras.Model, abc.ABC):
     `fit` logs the loss and the mean return, `evaluate` the mean returns, each
     with the half-width of its 95 % confidence interval over tasks, `NAME_ci95`.
 
+    Replicas share the trials of a meta-batch evenly, and each draws with a seed
+    of its own.
+
     Args:
         environment: `Environment` to act in.
-        **kwargs: `name`, as for `keras.Model`.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
         ValueError: If `environment` is none.
@@ -33,7 +37,10 @@ class PolicyLearner(keras.Model, abc.ABC):
     updates = 1
 
     def __init__(self, environment, **kwargs):
-        super().__init__(**kwargs)
+        # Seeds, actions and rewards must not be cast to half precision; the
+        # networks cast their own inputs.
+        kwargs.setdefault("dtype", keras.config.floatx())
+        super().__init__(autocast=False, **kwargs)
         if not isinstance(environment, Environment):
             raise ValueError(
                 "`environment` must be a `km.rl.Environment`, such as "
@@ -47,6 +54,8 @@ class PolicyLearner(keras.Model, abc.ABC):
             name: keras.metrics.Mean(name=name) for name in self.return_names()
         }
         self._intervals = TaskIntervals()
+        self._intervals.make_sums(self.return_names())
+        self._trace_anew()
         # Where environments run in Python, XLA cannot follow.
         self.supports_jit = environment.supports_jit
 
@@ -72,37 +81,59 @@ class PolicyLearner(keras.Model, abc.ABC):
     def policy_loss(self, experience):
         """Return the scalar whose gradient the optimizer descends."""
 
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            # What was traced holds the optimizer, and what was trainable.
+            self._trace_anew()
+        return super().make_train_function(force)
+
+    def _trace_anew(self):
+        # Traced once, however many updates there are.
+        self._traced_gradients = tf.function(self._gradients, autograph=False)
+
     def fit(self, x=None, *args, **kwargs):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
+        check_trials(x, self.distribute_strategy)
         # Keras would warn that it cannot shuffle them.
         kwargs.setdefault("shuffle", False)
+        # What makes variables is traced twice.
+        if self.optimizer is not None and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
         return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Act on what `Environment.trials` returns; arguments as in Keras."""
+        check_trials(x, self.distribute_strategy)
+        return super().evaluate(x, *args, **kwargs)
 
     def train_step(self, data):
         """Act in a meta-batch of tasks, learn from it, and return the logs."""
         experience, returns = self.collect(
-            data["tasks"], data["seed"], training=True
+            data["tasks"], data["seed"][0], training=True
         )
-        # Traced once, however many updates there are.
-        update = tf.function(self._update, autograph=False)
         for _ in range(self.updates):
-            self._loss_mean.update_state(update(experience))
+            loss, gradients = self._traced_gradients(experience)
+            self.optimizer.apply_gradients(
+                zip(gradients, self.trainable_variables)
+            )
+            self._loss_mean.update_state(loss)
         return {
             "loss": self._loss_mean.result(),
             **self._update_returns(returns),
         }
 
-    def _update(self, experience):
+    def _gradients(self, experience):
+        # The optimizer sums the gradients of all replicas.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             loss = self.policy_loss(experience)
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, self.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables))
-        return loss
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        return loss, tape.gradient(scaled, self.trainable_variables)
 
     def test_step(self, data):
         """Act in a meta-batch of tasks, and return the returns."""
-        _, returns = self.collect(data["tasks"], data["seed"])
+        _, returns = self.collect(data["tasks"], data["seed"][0])
         self._intervals.update_state(returns)
         return {**self._update_returns(returns), **self._intervals.result()}
 

@@ -26,6 +26,11 @@ def cumulative_regret(tasks, arms):
            [0.5],
            [1. ]], dtype=float32)
     """
+    if "probabilities" not in tasks:
+        raise ValueError(
+            "`tasks` must be what `BernoulliBandits.sample_tasks` returned. "
+            f"Received: tasks with {sorted(tasks)}"
+        )
     chances = tasks["probabilities"]
     pulled = tf.gather(chances, tf.transpose(arms), batch_dims=1)
     lost = tf.reduce_max(chances, axis=-1, keepdims=True) - pulled
@@ -47,6 +52,12 @@ def task_interval(values):
     >>> float(mean), round(float(width), 3)
     (2.0, 1.132)
     """
+    values = tf.convert_to_tensor(values)
+    if (values.shape[-1] if values.shape.rank else 0) in (0, 1):
+        raise ValueError(
+            "An interval needs at least two tasks. Collect more. "
+            f"Received: values of shape {tuple(values.shape)}"
+        )
     count = tf.cast(tf.shape(values)[-1], values.dtype)
     mean = tf.reduce_mean(values, axis=-1)
     variance = tf.reduce_sum((values - mean[..., None]) ** 2, -1) / (count - 1)

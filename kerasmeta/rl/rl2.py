@@ -53,7 +53,7 @@ class RL2(PolicyLearner):
         trace: The parameter lambda of the advantages, in 0..1.
         clip: How far `r` may move from 1, positive.
         entropy_weight: Weight of the entropy, in 0..1.
-        **kwargs: `name`, as for `keras.Model`.
+        **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
         ValueError: If an argument is unsuitable.
@@ -121,7 +121,8 @@ class RL2(PolicyLearner):
         Args:
             memory: `initial_memory`, or what this returned the step before.
             last: Dictionary of the `"observation"`, `[N, observation_size]`,
-                and of the `"action"`, `"reward"` and `"done"` that led to it,
+                and of the `"action"`, `[N]` or, if actions are vectors,
+                `[N, action_size]`, the `"reward"` and `"done"` that led to it,
                 `[N]`.
             seed: Two integers.
 
@@ -129,8 +130,8 @@ class RL2(PolicyLearner):
             `(memory, action)`; the memory is the state of what was learned.
         """
         _, [memory] = self.gru.cell(self._describe(last), [memory])
-        outputs = self.policy_head(memory)
-        return memory, self.actions.sample(outputs, seed)
+        memory = tf.cast(memory, "float32")
+        return memory, self.actions.sample(self._outputs(memory), seed)
 
     def play(self, tasks, seed):
         """Act in each task for a whole trial.
@@ -190,7 +191,8 @@ class RL2(PolicyLearner):
         last["observation"] = experience["observation"]
         inputs = tf.transpose(self._describe(last), [1, 0, 2])
         hidden = tf.transpose(self.gru(inputs), [1, 0, 2])
-        return self.policy_head(hidden), self.value_head(hidden)[..., 0]
+        rates = self.value_head(hidden)[..., 0]
+        return self._outputs(hidden), tf.cast(rates, "float32")
 
     def policy_loss(self, experience):
         outputs, rates = self(experience)
@@ -202,6 +204,10 @@ class RL2(PolicyLearner):
         gain += self.entropy_weight * self.actions.entropy(outputs)
         error = tf.square(rates - experience["rate"])
         return tf.reduce_mean(0.5 * error - gain)
+
+    def _outputs(self, memory):
+        # In half precision probabilities would be coarse.
+        return tf.cast(self.policy_head(memory), "float32")
 
     def _describe(self, last):
         return tf.concat(

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.network_shapes import input_shapes
+from kerasmeta.learners.network_shapes import output_shape
 from kerasmeta.learners.network_state import NetworkState
 from kerasmeta.ops import map_tasks
 
@@ -33,7 +35,9 @@ class TaskPolicies:
 
         def one_task(task):
             seen = task["observations"]
-            return self._state.call(task["weights"], {}, seen, False)[0]
+            outputs = self._state.call(task["weights"], {}, seen, False)[0]
+            # A network may compute in half precision.
+            return tf.cast(outputs, "float32")
 
         return map_tasks(
             one_task, {"weights": weights, "observations": observations}
@@ -72,7 +76,7 @@ def check_policy_network(network, environment, actions):
     expected = (environment.observation_size, actions.output_size)
     received = None
     if isinstance(network, keras.Model) and network.built:
-        shapes = (network.input_shape, network.output_shape)
+        shapes = (input_shapes(network), output_shape(network))
         received = tuple(shape[-1] for shape in shapes)
     if received != expected:
         raise ValueError(

@@ -80,9 +80,10 @@ def check_config(learner, data):
     )
     copy.compile(loss=learner.loss)
     copy.set_weights(learner.get_weights())
+    task = _task(_first(data)[0])
     _require_close(
-        copy.predict(data, verbose=0),
-        learner.predict(data, verbose=0),
+        _solve(copy, task),
+        _solve(learner, task),
         "predictions differ after from_config",
     )
 
@@ -173,6 +174,21 @@ def check_support_permutation(learner, data):
     )
 
 
+def check_padding(learner, data):
+    """Padding changes no prediction, whatever it holds."""
+    task = _task(_first(data)[0])
+    one = tf.nest.map_structure(lambda t: t[None], task)
+    padded = {name: _pad(value) for name, value in task.items()}
+    for part in ("support", "query"):
+        size = len(tf.nest.flatten(task[f"{part}_x"])[0])
+        padded[f"{part}_mask"] = tf.range(size + 1)[None] < size
+    _require_close(
+        _of_first_task(learner(padded), padded),
+        learner(one)[0],
+        "padding changes the predictions",
+    )
+
+
 def check_no_retracing(learner, data):
     """The second step uses the graph of the first."""
     traces = []
@@ -242,6 +258,20 @@ def check_bad_input(learner, data):
     _require_error(
         lambda: learner.fit(data.unbatch()), "a dataset without a task axis"
     )
+
+
+def _pad(nest):
+    """Return a meta-batch of one task with one example too many."""
+
+    def pad(tensor):
+        rubbish = np.nan if tensor.dtype.is_floating else 99
+        if tensor.dtype == "string":
+            rubbish = "rubbish"
+        rubbish = tf.cast(rubbish, tensor.dtype)
+        more = tf.fill(tensor[:1].shape, rubbish)
+        return tf.concat([tensor, more], axis=0)[None]
+
+    return tf.nest.map_structure(pad, nest)
 
 
 def _solve(learner, task):

@@ -1,3 +1,6 @@
+import os
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -113,3 +116,60 @@ def test_unknown_shapes_are_refused(tmp_path):
     learner = km.learners.ProtoNet(km.backbones.conv4((28, 28, 1), filters=4))
     with pytest.raises(ValueError, match="`fit` or `evaluate` first"):
         learner.export(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kind", ["ProtoNet", pytest.param("MAML", marks=pytest.mark.slow)]
+)
+def test_fixed_sizes(kind, tmp_path):
+    network = km.backbones.mlp((3,), 2, units=(4,))
+    if kind == "MAML":
+        learner = km.learners.MAML(network, inner_loss="mse")
+        labels = tf.one_hot([[0, 1, 0, 1], [1, 1, 0, 0]], 2)
+    else:
+        learner = km.learners.ProtoNet(network)
+        labels = tf.constant([[0, 1, 0, 1], [1, 1, 0, 0]])
+    episodes = {
+        "support_x": tf.random.stateless_normal([2, 4, 3], (0, 0)),
+        "support_y": labels,
+        "query_x": tf.random.stateless_normal([2, 5, 3], (0, 1)),
+    }
+    expected = learner.solve(episodes)
+    sizes = dict(support_size=4, query_size=5, batch_size=2)
+    learner.export(tmp_path, episodes, **sizes)
+    model = tf.saved_model.load(str(tmp_path))
+    inputs = model.signatures["serve"].structured_input_signature[1]
+    for name, tensor in episodes.items():
+        assert inputs[name].shape == tensor.shape
+    state = model.adapt(episodes["support_x"], episodes["support_y"])
+    received = model.predict_query(state, episodes["query_x"])
+    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
+    served = model.serve(*episodes.values())
+    np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises((TypeError, ValueError)):
+        model.adapt(episodes["support_x"][0], episodes["support_y"][0])
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_docs_run(learner, episodes, folder, tmp_path):
+    page = pathlib.Path(__file__).parents[2] / "docs" / "serving.md"
+    blocks = re.findall(r"```shell\n(.*?)```", page.read_text("utf-8"), re.S)
+    (commands,) = [text for text in blocks if "saved_model_cli" in text]
+    (tmp_path / "characters").symlink_to(folder)
+    for name, value in episodes.items():
+        np.save(tmp_path / f"{name}.npy", value[0])
+    programs = pathlib.Path(sys.executable).parent
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        check=True,
+        capture_output=True,
+    )
+    np.testing.assert_allclose(
+        np.load(tmp_path / "answer" / "predictions.npy"),
+        learner.predict(episodes, verbose=0)[0],
+        rtol=1e-4,
+        atol=1e-5,
+    )

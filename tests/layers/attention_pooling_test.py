@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasmeta.layers.attention_pooling import AttentionPooling
 
@@ -35,6 +36,18 @@ def test_formula():
     np.testing.assert_allclose(
         layer(X)[0], by_hand(layer, X[0]), rtol=1e-4, atol=1e-5
     )
+
+
+def test_padding_may_hold_anything():
+    layer = trained()
+    x = tf.constant(np.where(MASK[..., None], X, np.nan))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = layer(x, mask=MASK)
+    np.testing.assert_allclose(outputs, layer(X, mask=MASK), rtol=1e-5)
+    sources = [x, *layer.trainable_variables]
+    for gradient in tape.gradient(outputs, sources):
+        assert np.isfinite(gradient).all()
 
 
 def test_it_begins_as_the_mean():

@@ -9,7 +9,7 @@ def test_is_the_mean_of_what_the_mask_keeps():
     mask = np.array(
         [[1, 1, 0, 0, 0], [1, 0, 1, 1, 1], [0, 0, 0, 0, 0]], dtype=bool
     )
-    outputs = MaskedMean()(x, mask=mask)
+    outputs = MaskedMean()(np.where(mask[..., None], x, np.nan), mask=mask)
     for i in range(2):
         np.testing.assert_allclose(
             outputs[i], x[i][mask[i]].mean(0), rtol=1e-5, atol=1e-6

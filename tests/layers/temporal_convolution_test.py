@@ -9,8 +9,8 @@ GENERATOR = np.random.default_rng(0)
 SEQUENCES = GENERATOR.normal(size=(2, 5, 4)).astype("float32")
 
 
-def made(dilation=2):
-    layer = TemporalConvolution(filters=3, dilation=dilation)
+def made(dilation=2, **kwargs):
+    layer = TemporalConvolution(filters=3, dilation=dilation, **kwargs)
     layer.build(SEQUENCES.shape)
     return layer
 
@@ -53,6 +53,22 @@ def test_extends_as_if_each_example_came_next(dilation):
         whole = layer(SEQUENCES[:, [1, 2, q]])
         np.testing.assert_allclose(
             examples[:, q - 3], whole[:, -1], rtol=1e-4, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_extends_in_half_precision(dtype):
+    layer = made(dtype=f"mixed_{dtype}")
+    memory = layer.remember(SEQUENCES[:, :3])
+    examples = layer.extend(SEQUENCES[:, 3:], memory)
+    for q in (3, 4):
+        whole = layer(SEQUENCES[:, [0, 1, 2, q]])
+        assert whole.dtype == examples.dtype == dtype
+        np.testing.assert_allclose(
+            tf.cast(examples[:, q - 3], "float32"),
+            tf.cast(whole[:, -1], "float32"),
+            rtol=2e-2,
+            atol=2e-2,
         )
 
 

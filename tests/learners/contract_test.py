@@ -331,6 +331,9 @@ ROWS = {
         heads=2,
         shift_labels=True,
     ),
+    "MetaNetworks": in_order(
+        km.learners.MetaNetworks, units=4, meta_units=3, steps=2
+    ),
     "ConditionalNeuralProcess": process_row(
         km.learners.ConditionalNeuralProcess, width=8
     ),
@@ -355,8 +358,9 @@ ROWS = {
         levels=2,
     ),
 }
-# Learners on a base that other rows check in full keep the rest for `slow`.
-IN_FULL = ("MAML-transductive", "MAML-padded", "ProtoNet-padded")
+# Learners on a base that other rows check in full keep the rest for `slow`;
+# episodes with padding go through all that others go through.
+IN_FULL = ("MAML-padded", "ProtoNet-padded")
 # One of each family is saved; the others show that they can be made anew.
 SAVED = (
     "ANIL",

@@ -24,6 +24,21 @@ HEADS = {
     "Baseline": lambda b: km.learners.Baseline(b, steps=3),
     "SoftKMeans": km.learners.SoftKMeans,
     "PTMAP": lambda b: km.learners.PTMAP(b, steps=2),
+    "InContextTransformer": lambda b: km.learners.InContextTransformer(
+        b, ways=3, width=4, heads=2, hidden_units=5
+    ),
+    "SNAIL": lambda b: km.learners.SNAIL(
+        b, ways=3, support_size=9, filters=2, key_sizes=(4, 4, 4)
+    ),
+    "RecurrentNetwork": lambda b: km.learners.RecurrentNetwork(
+        b, ways=3, units=4
+    ),
+    "MANN": lambda b: km.learners.MANN(
+        b, ways=3, units=4, slots=5, slot_size=3, heads=2, shift_labels=True
+    ),
+    "MetaNetworks": lambda b: km.learners.MetaNetworks(
+        b, ways=3, units=4, meta_units=3, steps=2
+    ),
 }
 
 
@@ -83,7 +98,7 @@ def results(name, weights=None):
     [
         # One of each kind by default.
         name
-        if name in ("SiameseNetwork", "R2D2", "Baseline", "SoftKMeans")
+        if name in ("SiameseNetwork", "R2D2", "Baseline", "SoftKMeans", "MANN")
         else pytest.param(name, marks=pytest.mark.slow)
         for name in HEADS
     ],

@@ -40,7 +40,7 @@ def dense_network():
 
 def learner_with(make_network, **kwargs):
     keras.utils.set_random_seed(0)
-    arguments = {"inner_learning_rate": 0.1, "inner_steps": 4, **kwargs}
+    arguments = {"inner_learning_rate": 0.1, "inner_steps": 3, **kwargs}
     learner = km.learners.MAML(make_network(), **arguments)
     learner.compile(keras.optimizers.SGD(0.1), LOSS, metrics=["accuracy"])
     return learner

@@ -26,6 +26,9 @@ LEARNERS = {
     "mann-shifted": lambda *args: km.learners.MANN(
         *args, **MANN_SIZES, shift_labels=True
     ),
+    "meta-networks": lambda *args: km.learners.MetaNetworks(
+        *args, units=4, meta_units=3, steps=2
+    ),
 }
 every_learner = pytest.mark.parametrize("name", LEARNERS)
 
@@ -66,7 +69,8 @@ def test_padding_and_absent_classes_do_not_matter(name):
     alone = solved(learner, SUPPORT[[0, 2, 4]], LABELS[[0, 2, 4]])
     # Padding between and after the examples that count.
     mask = [True, False, True, False, True, False]
-    padded = solved(learner, mask=mask)
+    spoiled = np.where(np.array(mask)[:, None], SUPPORT, np.float32("nan"))
+    padded = solved(learner, spoiled, mask=mask)
     np.testing.assert_allclose(padded, alone, rtol=1e-4, atol=1e-4)
     assert set(padded.argmax(axis=-1)) <= {1, 2}
 
@@ -79,6 +83,7 @@ def test_padding_and_absent_classes_do_not_matter(name):
         pytest.param("recurrent", marks=pytest.mark.slow),
         pytest.param("recurrent-shifted", marks=pytest.mark.slow),
         "mann-shifted",
+        "meta-networks",
     ],
 )
 def test_gradients_are_exact(name):
@@ -96,13 +101,14 @@ def test_gradients_are_exact(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "build, options",
+    "build, options, steps",
     [
-        (km.learners.RecurrentNetwork, {}),
-        (km.learners.MANN, {"units": 128, "slots": 8, "heads": 1}),
+        (km.learners.RecurrentNetwork, {}, 1000),
+        (km.learners.MANN, {"units": 128, "slots": 8, "heads": 1}, 1000),
+        (km.learners.MetaNetworks, {"units": 16}, 100),
     ],
 )
-def test_learns_tasks_of_clusters(build, options):
+def test_learns_tasks_of_clusters(build, options, steps):
     generator = np.random.default_rng(0)
     centers = generator.normal(size=(400, 16))
     y = np.repeat(np.arange(400), 20)
@@ -117,6 +123,6 @@ def test_learns_tasks_of_clusters(build, options):
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    learner.fit(train, steps_per_epoch=1000, verbose=0)
+    learner.fit(train, steps_per_epoch=steps, verbose=0)
     logs = learner.evaluate(test, return_dict=True, verbose=0)
     assert logs["accuracy"] > 0.8

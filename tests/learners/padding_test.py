@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 import kerasmeta as km
+from kerasmeta.learners.checks import check_episodes
+from kerasmeta.learners.checks import check_support
 
 SPEC = km.episodes.EpisodeSpec(
     ways=(2, 4), shots=(1, 3), queries=(1, 4), unbalanced=True
@@ -89,9 +91,10 @@ def test_episodes_do_vary():
 
 
 def test_evaluate_is_that_of_the_episodes_one_by_one(learner):
-    logs = learner.evaluate(padded(), return_dict=True, verbose=0)
+    data = padded(batch_size=2, num_episodes=4)
+    logs = learner.evaluate(data, return_dict=True, verbose=0)
     losses, right, count, accuracies = [], 0, 0, []
-    for batch in padded():
+    for batch in data:
         for x, y in unpadded(*batch):
             loss, query_pred = learner.meta_loss(x, y, training=False)
             hits = np.argmax(query_pred[0], axis=-1) == y[0].numpy()
@@ -128,11 +131,87 @@ def test_padding_is_never_read(learner):
     loss, _, gradients = learner.meta_gradients(batch, query_y)
     for name in ("support", "query"):
         real = batch[f"{name}_mask"][..., None, None, None]
-        batch[f"{name}_x"] = tf.where(real, batch[f"{name}_x"], 100.0)
+        batch[f"{name}_x"] = tf.where(real, batch[f"{name}_x"], np.nan)
     other, _, changed = learner.meta_gradients(batch, query_y)
     assert float(other) == pytest.approx(float(loss), rel=1e-4)
     for a, b in zip(changed, gradients):
         np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-4)
+
+
+def wave():
+    return km.backbones.mlp((1,), 1, units=(4,))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: km.learners.MAML(wave()),
+        lambda: km.learners.Reptile(wave(), inner_batch_size=2, seed=0),
+        lambda: km.learners.IMAML(wave(), inner_steps=2, cg_steps=1),
+        lambda: km.learners.R2D2(wave(), regression=True),
+        lambda: km.learners.NeuralProcess(width=4, latent_size=2, seed=0),
+    ],
+)
+def test_training_ignores_nan_in_padding(build):
+    x, query_y = next(iter(km.tasks.Sinusoid(shots=5).episodes(batch_size=2)))
+    for part in ("support", "query"):
+        count = x[f"{part}_x"].shape[1]
+        x[f"{part}_mask"] = tf.tile(tf.range(count)[None] < 3, [2, 1])
+    ends = []
+    for rubbish in (0.0, np.nan):
+        spoiled, target = dict(x), query_y
+        for part in ("support", "query"):
+            real = x[f"{part}_mask"][..., None]
+            for name in {f"{part}_x", f"{part}_y"} & set(x):
+                spoiled[name] = tf.where(real, x[name], rubbish)
+        target = tf.where(real, query_y, rubbish)
+        keras.utils.set_random_seed(0)
+        learner = build()
+        learner.compile(
+            keras.optimizers.SGD(0.1),
+            km.losses.GaussianNegativeLogLikelihood()
+            if isinstance(learner, km.learners.NeuralProcess)
+            else "mse",
+        )
+        logs = [learner.train_step((spoiled, target))]
+        logs.append(learner.test_step((spoiled, target)))
+        ends.append([*learner.get_weights(), *tf.nest.flatten(logs)])
+    for one, other in zip(*ends):
+        assert np.isfinite(one).all()
+        np.testing.assert_array_equal(other, one)
+
+
+def test_adapt_does_not_read_padding(learner):
+    batch, _ = next(iter(padded()))
+    x, y, mask = (batch[f"support_{name}"][0] for name in ("x", "y", "mask"))
+    states = [
+        learner.adapt(
+            tf.where(mask[:, None, None, None], x, rubbish),
+            tf.where(mask, y, 0 if rubbish == 0 else 99),
+            mask,
+        )
+        for rubbish in (0.0, np.nan)
+    ]
+    for one, other in zip(*map(tf.nest.flatten, states)):
+        np.testing.assert_array_equal(other, one)
+
+
+def test_checks_look_at_what_counts():
+    x, query_y = next(iter(padded()))
+    for name in ("support", "query"):
+        real = x[f"{name}_mask"][..., None, None, None]
+        x[f"{name}_x"] = tf.where(real, x[f"{name}_x"], np.nan)
+    labels = tf.where(x["support_mask"], x["support_y"], -1)
+    query_y = tf.where(x["query_mask"], query_y, -1)
+    data = tf.data.Dataset.from_tensors(({**x, "support_y": labels}, query_y))
+    learner = km.learners.ProtoNet(conv(6), ways=4)
+    learner.compile(loss="sparse_categorical_crossentropy")
+    check_episodes(learner, data)
+    task = x["support_x"][0], labels[0]
+    with pytest.raises(ValueError, match="holds NaN"):
+        check_support(learner, *task)
+    *support, _ = check_support(learner, *task, x["support_mask"][0])
+    assert np.isfinite(support[0]).all() and min(support[1]) == 0
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ import tensorflow as tf
 from kerasmeta.ops.linear_features import append_ones
 from kerasmeta.ops.linear_features import full_precision
 from kerasmeta.ops.linear_features import smaller_system
-from kerasmeta.ops.linear_features import zero_padding
 
 
 @pytest.mark.parametrize(
@@ -24,21 +23,6 @@ def test_half_precision_is_widened(given, expected):
 def test_the_last_feature_is_one():
     x = append_ones(tf.constant([[2.0, np.nan]]))
     np.testing.assert_array_equal(x, [[2.0, np.nan, 1.0]])
-
-
-@pytest.mark.parametrize("mask", [[True, False], [1, 0], [1.0, 0.0]])
-def test_padding_is_never_read(mask):
-    x = tf.constant([[1.0, 2.0], [np.nan, np.inf]])
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        zeroed = zero_padding(x, tf.constant(mask))
-    np.testing.assert_array_equal(zeroed, [[1, 2], [0, 0]])
-    np.testing.assert_array_equal(tape.gradient(zeroed, x), [[1, 1], [0, 0]])
-
-
-def test_without_a_mask_nothing_is_padding():
-    x = tf.ones((2, 3))
-    assert zero_padding(x, None) is x
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def bound_choice(wins, losses, generator):
     return bounds.argmax(axis=1)
 
 
+def greedy_choice(wins, losses, generator):
+    # Means of no more than 30 pulls differ by more than what is taken off.
+    pulls = wins + losses
+    return ((1 + wins) / (2 + pulls) - 1e-6 * pulls).argmax(axis=1)
+
+
 def random_choice(wins, losses, generator):
     return generator.integers(0, wins.shape[1], size=len(wins))
 
@@ -50,6 +56,7 @@ def random_choice(wins, losses, generator):
     [
         (km.rl.ThompsonSampling(), posterior_choice),
         (km.rl.UCB1(exploration=0.5), bound_choice),
+        (km.rl.Greedy(), greedy_choice),
         (km.rl.RandomArms(), random_choice),
     ],
 )
@@ -80,6 +87,9 @@ def test_choices_on_known_counts():
     arms = km.rl.UCB1(exploration=1e-3).choose(wins, losses, [0, 0])
     # What was never pulled comes first; then the best mean.
     np.testing.assert_array_equal(arms, [2, 2])
+    # The posterior means are 2/3, 1/3 and 1/2, and all 2/3.
+    arms = km.rl.Greedy().choose(wins, losses, [0, 0])
+    np.testing.assert_array_equal(arms, [0, 2])
     wins, losses = (tf.repeat(t[1:], 20000, axis=0) for t in (wins, losses))
     arms = km.rl.ThompsonSampling().choose(wins, losses, [0, 0])
     generator = np.random.default_rng(0)

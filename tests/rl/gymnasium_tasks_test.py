@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kerasmeta as km
+from kerasmeta.rl.collect import collect
 
 
 def test_without_gymnasium(monkeypatch):
@@ -92,13 +93,55 @@ def test_a_learner_acts_in_it(numbered):
     played = []
     for _ in range(2):
         [batch] = trials.take(1)
-        played.append(learner.play(batch["tasks"], batch["seed"]))
+        played.append(learner.play(batch["tasks"], batch["seed"][0]))
     for name, values in played[0].items():
         np.testing.assert_array_equal(values, played[1][name])
     paid = np.tile(batch["tasks"]["number"], (6, 1))
     np.testing.assert_allclose(played[0]["reward"], paid)
     # Two steps of two, or three steps, and the next episode begins.
     assert played[0]["done"].numpy().sum(axis=0).min() >= 2
+
+
+def test_what_has_ended_is_not_stepped(gymnasium):
+    steps = []
+
+    def make(number):
+        walk = walks(gymnasium, gymnasium.spaces.Discrete(2, start=1))(number)
+        step = walk.step
+        walk.step = lambda action: steps.append(number) or step(action)
+        return walk
+
+    environment = km.rl.GymnasiumTasks(make, horizon=9)
+    tasks = {"number": tf.constant([5, 7], "int64")}
+
+    def ones_and_twos(memory, last, seed):
+        return memory, tf.constant([0, 1])
+
+    seen = collect(environment, tasks, ones_and_twos, (), 7, [0, 0])
+    # By steps of two, more than five is reached in three; by ones in five.
+    np.testing.assert_array_equal(seen["mask"].numpy().sum(axis=0), [5, 3])
+    assert steps.count(5) == 5 and steps.count(7) == 3
+    assert seen["done"].numpy()[2:, 1].all()
+    np.testing.assert_array_equal(seen["reward"][:, 1], [7] * 3 + [0] * 4)
+    stays = seen["observation"].numpy()[3:, 1]
+    assert (stays == stays[0]).all() and stays[0] > 5
+
+
+@pytest.mark.parametrize("what, name", [("Rewards", 1), ("Observations", 0)])
+def test_numbers_that_are_none(gymnasium, what, name):
+    walk = walks(gymnasium, gymnasium.spaces.Discrete(2))
+
+    class Broken(walk):
+        def step(self, action):
+            results = list(super().step(action))
+            results[name] = results[name] * np.nan
+            return results
+
+    environment = km.rl.GymnasiumTasks(Broken, horizon=3)
+    tasks = {"number": tf.constant([5], "int64")}
+    state, _ = environment.reset(tasks, [0, 0])
+    with pytest.raises(ValueError, match=f"{what} must be finite"):
+        environment.step(tasks, state, [0], [0, 1])
 
 
 def test_other_spaces_of_actions(gymnasium):

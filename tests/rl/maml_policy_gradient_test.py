@@ -90,6 +90,87 @@ def test_meta_gradient_is_that_of_the_expected_return(memory):
     assert (np.abs(constant / expected - 1) > 0.05).all()
 
 
+# A process of two states: the chance to come to the second, and the rewards.
+CHANCE = np.array([0.2, 0.7])
+REWARDS = np.array([[0.3, 0.0], [-1.0, 2.0]])
+# What can happen in two steps: an action, a state, another action.
+FIRST, PLACE, SECOND = np.array(np.meshgrid(*[[0, 1]] * 3)).reshape(3, -1)
+
+
+def walked(weights):
+    """Return how likely each walk is, and what it earns from each step."""
+    kernel, bias = weights
+    policy = policy_of(kernel + bias)
+    moved = np.where(PLACE, CHANCE[FIRST], 1 - CHANCE[FIRST])
+    likely = policy[0, FIRST] * moved * policy[PLACE, SECOND]
+    last = REWARDS[PLACE, SECOND]
+    return likely, np.stack([REWARDS[0, FIRST] + last, last])
+
+
+def climbed(weights, rate):
+    """Take an exact step of the gradient of the expected return."""
+    kernel, bias = weights
+    likely, earned = walked(weights)
+    policy = policy_of(kernel + bias)
+    slope = np.zeros((2, 2))
+    places = [np.zeros_like(PLACE), PLACE]
+    for step, action in enumerate([FIRST, SECOND]):
+        score = np.eye(2)[action] - policy[places[step]]
+        np.add.at(slope, places[step], (likely * earned[step])[:, None] * score)
+    return kernel + rate * slope, bias + rate * slope.sum(axis=0)
+
+
+def walks(weights):
+    """Return each walk once, weighted by how likely it is."""
+    likely, earned = walked(weights)
+    places = np.stack([np.zeros_like(PLACE), PLACE])
+    return {
+        "observation": tf.constant(np.eye(2)[places][:, None], "float32"),
+        "action": tf.constant(np.stack([FIRST, SECOND])[:, None], "int32"),
+        "mask": tf.ones([2, 1, 8]),
+        # The gain is a mean over two steps of eight walks.
+        "advantage": tf.constant(16 * likely * earned, "float32")[:, None],
+    }
+
+
+def test_over_several_steps_a_memory_of_one_is_exact():
+    start = [np.array([[0.4, -0.3], [0.2, 0.1]]), np.array([0.0, 0.5])]
+
+    def after_steps(weights):
+        once = climbed(weights, RATE)
+        return weights, once, climbed(once, RATE / 2)
+
+    def objective(weights):
+        likely, earned = walked(after_steps(weights)[-1])
+        return (likely * earned[0]).sum()
+
+    experience = [walks(weights) for weights in after_steps(start)]
+    expected = []
+    for nudge in np.eye(6) * 1e-5:
+        nudge = nudge[:4].reshape(2, 2), nudge[4:]
+        ahead, behind = (
+            objective([w + sign * n for w, n in zip(start, nudge)])
+            for sign in (1, -1)
+        )
+        expected.append((ahead - behind) / 2e-5)
+    received = {}
+    for memory in (0.0, 1.0):
+        learner = made(
+            km.rl.TabularMDPs(2, 2, horizon=2),
+            inner_steps=2,
+            inner_learning_rate=RATE,
+            memory=memory,
+        )
+        learner.network.set_weights(start)
+        with tf.GradientTape() as tape:
+            loss = learner.policy_loss(experience)
+        gradients = tape.gradient(loss, learner.network.trainable_variables)
+        received[memory] = -np.concatenate([np.ravel(g) for g in gradients])
+    np.testing.assert_allclose(received[1.0], expected, rtol=1e-3, atol=1e-5)
+    off = np.abs(received[0.0] - expected).max() / np.abs(expected).max()
+    assert off > 0.05
+
+
 def test_inner_steps_are_those_of_each_task():
     learner = made(inner_learning_rate=RATE)
     chances = np.array([[0.1, 0.9], [0.7, 0.4]])
@@ -131,7 +212,7 @@ def test_fit_evaluate_and_save(tmp_path):
     names = {f"return_{i}{end}" for i in range(3) for end in ("", "_ci95")}
     assert set(logs) == names
     [batch] = test
-    _, returns = learner.collect(batch["tasks"], batch["seed"])
+    _, returns = learner.collect(batch["tasks"], batch["seed"][0])
     for name, values in returns.items():
         mean, width = km.rl.task_interval(values)
         np.testing.assert_allclose(logs[name], mean, rtol=1e-4)
@@ -141,7 +222,7 @@ def test_fit_evaluate_and_save(tmp_path):
     configs = [model.get_config() for model in (learner, loaded)]
     for config in configs:
         del config["network"]
-    assert configs[0] == configs[1]
+    assert configs[0] == configs[1] and loaded.compiled
     for a, b in zip(learner.get_weights(), loaded.get_weights()):
         np.testing.assert_array_equal(a, b)
 
@@ -172,6 +253,32 @@ def test_it_learns_to_navigate():
 def test_bad_arguments(name, value):
     with pytest.raises(ValueError, match=f"Received: {name}={value}"):
         made(**{name: value})
+
+
+class OwnNetwork(keras.Model):
+    def __init__(self, outputs=2):
+        super().__init__()
+        self.head = keras.layers.Dense(outputs)
+
+    def call(self, x):
+        return self.head(x)
+
+
+def test_a_sub_classed_network():
+    network = OwnNetwork()
+    with pytest.raises(ValueError, match="must be a built"):
+        made(network=network)
+    network(tf.zeros([1, 1]))
+    learner = made(network=network)
+    weights = learner.policies.initial_weights(1)
+    seen = tf.constant([[[0.5], [-2.0]]])
+    np.testing.assert_allclose(
+        learner.policies.outputs(weights, seen)[0], network(seen[0])
+    )
+    wide = OwnNetwork(3)
+    wide(tf.zeros([1, 1]))
+    with pytest.raises(ValueError, match=r"Received: .*\(1, 3\)"):
+        made(network=wide)
 
 
 def test_the_network_must_fit():

@@ -183,7 +183,7 @@ def test_fit_evaluate_and_save(tmp_path):
     assert logs["return"] - logs["return_ci95"] > 2.1
     earned = []
     for batch in test:
-        played = learner.play(batch["tasks"], batch["seed"])
+        played = learner.play(batch["tasks"], batch["seed"][0])
         earned.extend(np.sum(played["reward"], axis=0))
     np.testing.assert_allclose(logs["return"], np.mean(earned), atol=0.01)
     width = 1.96 * np.std(earned, ddof=1) / 1000**0.5
@@ -194,6 +194,7 @@ def test_fit_evaluate_and_save(tmp_path):
     for a, b in zip(learner(trials), loaded(trials)):
         np.testing.assert_allclose(a, b, rtol=1e-6)
     assert loaded.get_config() == learner.get_config()
+    assert loaded.compiled
 
 
 @pytest.mark.slow
@@ -207,6 +208,22 @@ def test_xla_learns_the_same():
         results.append(learner.get_weights())
     for a, b in zip(*results):
         np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_it_comes_to_what_is_optimal():
+    learner = km.rl.RL2(BANDITS, trial_length=5, units=32)
+    learner.compile(optimizer=keras.optimizers.Adam(1e-2, global_clipnorm=1.0))
+    learner.fit(BANDITS.trials(256), steps_per_epoch=300, verbose=0)
+    tasks = BANDITS.sample_tasks(20000, [1, 0])
+    arms = learner.play(tasks, [1, 1])["action"]
+    mean, width = km.rl.task_interval(km.rl.cumulative_regret(tasks, arms)[-1])
+    # The better arm of two pays 2/3.
+    optimal = 5 * 2 / 3 - km.rl.optimal_return(arms=2, pulls=5)
+    assert optimal - 1.5 * width < mean < 1.05 * optimal
+    arms, _ = km.rl.ThompsonSampling().play(BANDITS, tasks, 5, [1, 1])
+    other, _ = km.rl.task_interval(km.rl.cumulative_regret(tasks, arms)[-1])
+    assert other > 1.2 * optimal
 
 
 @pytest.mark.slow

@@ -23,6 +23,8 @@ class Broken(km.learners.MetaLearner):
             self.silent.assign_add(1.0)
         if self.fault == "order":
             return {"mean": support_y[0]}
+        if support_mask is not None and self.fault != "padding":
+            support_y = tf.boolean_mask(support_y, support_mask)
         return {"mean": tf.reduce_mean(support_y, axis=0)}
 
     def predict_query(self, state, query_x, training=False):
@@ -64,6 +66,7 @@ def check(fault, name):
 FAULTS = {
     "stores": "adapt_leaves_the_weights",
     "order": "support_permutation",
+    "padding": "padding",
     "queries": "shapes",
     "silent": "every_weight_learns",
     "config": "config",

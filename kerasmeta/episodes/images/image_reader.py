@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.episodes.error_reason import error_reason
 from kerasmeta.episodes.images.image_header import is_cmyk
 from kerasmeta.episodes.images.image_header import is_misread
 from kerasmeta.episodes.python_load import python_load
@@ -47,7 +48,7 @@ class ImageReader:
             raise ValueError(
                 "Images must be whole files of type PNG, JPEG, BMP or GIF, "
                 "whatever they are called. Mend it, or remove it. Received: "
-                f"{name!r}: {error.message}"
+                f"{name!r}: {error_reason(error)}"
             ) from error
 
     def load(self, ids):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from kerasmeta.episodes.class_index import ClassIndex
 from kerasmeta.episodes.pipeline import source_episodes
 from kerasmeta.episodes.source import Source
+from kerasmeta.utils import check_positive_int
 
 
 def episodes_from_pixels(
@@ -81,6 +82,8 @@ def pixel_coordinates(height, width):
     >>> km.episodes.pixel_coordinates(2, 3)[:3].tolist()
     [[-1.0, -1.0], [-1.0, 0.0], [-1.0, 1.0]]
     """
+    height = check_positive_int("height", height)
+    width = check_positive_int("width", width)
     axes = [np.linspace(-1, 1, size) for size in (height, width)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     return grid.reshape(-1, 2).astype("float32")

@@ -1,6 +1,16 @@
 """Reading CSV files, without guesses."""
 
+import lzma
+import tarfile
 import warnings
+import zipfile
+import zlib
+
+# What decoders and decompressors raise of a damaged file.
+_DAMAGE = (
+    *(ValueError, EOFError, OSError, MemoryError, OverflowError),
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
+)
 
 
 def read_csv(pandas, path, name):
@@ -28,7 +38,7 @@ def read_csv(pandas, path, name):
             f"has names, {len(names)}. Name all columns, or remove those "
             f"without a name. {received}, in which rows have more"
         ) from error
-    except (ValueError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         raise ValueError(
             f"`{name}` must be a CSV file in UTF-8, with a line of names at "
             "its top (or read it in your own way, and pass the `DataFrame`). "

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -21,14 +22,15 @@ def read_text_rows(path, columns):
         `(values, where)`: a list of the values of each column, and a list of
         where each row stands, for messages.
     """
-    path = pathlib.Path(path)
-    suffix = path.suffix.lower()
+    is_path = isinstance(path, (str, os.PathLike))
+    suffix = pathlib.Path(path).suffix.lower() if is_path else None
     if suffix not in (*_DELIMITERS, ".jsonl"):
         raise ValueError(
             "`path` must be a file .csv or .tsv with a line of column names, "
             "or .jsonl with a JSON object in each line. "
             f"Received: path={str(path)!r}"
         )
+    path = pathlib.Path(path)
     text = _read_utf8(path)
     if suffix == ".jsonl":
         rows = _json_rows(text, path)
@@ -150,7 +152,8 @@ def _json_rows(text, path):
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        # A number may be too long, or lists too deep in each other.
+        except (ValueError, RecursionError) as error:
             raise ValueError(
                 "Each line of a .jsonl file must be JSON. Received: line "
                 f"{number} of {str(path)!r}, where {error}"

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from kerasmeta.episodes.error_reason import error_reason
 from kerasmeta.episodes.python_load import python_load
 from kerasmeta.episodes.tfds.record_index import RecordIndex
 
@@ -94,7 +95,11 @@ def record_loader(read, parse, element_spec):
 
 
 def load_all(load, ids, element_spec):
-    """Load the examples of ids as a nest of arrays."""
+    """Load the examples of ids as a nest of arrays.
+
+    Raises:
+        ValueError: If an example cannot be decoded.
+    """
     arrays = tf.nest.map_structure(
         lambda spec: np.empty(
             (len(ids), *spec.shape), spec.dtype.as_numpy_dtype
@@ -104,9 +109,17 @@ def load_all(load, ids, element_spec):
     dataset = tf.data.Dataset.from_tensor_slices(ids).batch(_CHUNK)
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
     start = 0
-    for chunk in dataset.as_numpy_iterator():
-        leaves = tf.nest.flatten(chunk)
-        for array, leaf in zip(tf.nest.flatten(arrays), leaves):
-            array[start : start + len(leaf)] = leaf
-        start += len(leaf)
+    try:
+        for chunk in dataset.as_numpy_iterator():
+            leaves = tf.nest.flatten(chunk)
+            for array, leaf in zip(tf.nest.flatten(arrays), leaves):
+                array[start : start + len(leaf)] = leaf
+            start += len(leaf)
+    except tf.errors.OpError as error:
+        raise ValueError(
+            "A data set must hold examples such as its features say. Prepare "
+            "it again. Received: an example among the numbers "
+            f"{start}..{min(start + _CHUNK, len(ids)) - 1}, where "
+            f"{error_reason(error)}"
+        ) from error
     return arrays

@@ -1,0 +1,155 @@
+"""Operations that LiteRT lacks, computed by those that it has.
+
+LiteRT has no kernels for some gradients that an inner loop takes, nor for
+BatchNormalization by the statistics of a batch. Here the same values come from
+sums, products and slices. A function takes an operation, for its attributes and
+static shapes, and the tensors to put in place of its inputs; it returns all
+outputs.
+"""
+
+import tensorflow as tf
+
+
+def relu_grad(op, gradient, features):
+    """`ReluGrad`."""
+    return [tf.where(features > 0, gradient, tf.zeros_like(gradient))]
+
+
+def batch_norm(op, x, scale, offset, mean, variance):
+    """`FusedBatchNormV3`; its reserved outputs are those of `_gradient`."""
+    count = x.shape.num_elements() // x.shape[-1]
+    batch_mean, batch_variance = mean, variance
+    if op.get_attr("is_training"):
+        mean = tf.reduce_mean(x, [0, 1, 2])
+        variance = tf.reduce_mean(tf.square(x - mean), [0, 1, 2])
+        batch_mean, batch_variance = mean, variance * count / max(count - 1, 1)
+    y = (x - mean) * (scale * _inverse_deviation(op, variance)) + offset
+    return [y, batch_mean, batch_variance, mean, variance, tf.zeros([0])]
+
+
+def batch_norm_grad(op, gradient, x, scale, mean, variance, _):
+    """`FusedBatchNormGradV3`."""
+    inverse = _inverse_deviation(op, variance)
+    normal = (x - mean) * inverse
+    by_scale = tf.reduce_sum(gradient * normal, [0, 1, 2])
+    by_offset = tf.reduce_sum(gradient, [0, 1, 2])
+    count = x.shape.num_elements() // x.shape[-1]
+    if op.get_attr("is_training"):
+        gradient -= (by_offset + normal * by_scale) / count
+    empty = tf.zeros([0])
+    return [gradient * (scale * inverse), by_scale, by_offset, empty, empty]
+
+
+def max_pool_grad(op, x, y, gradient):
+    """`MaxPoolGrad`: to the first maximum of each window."""
+    window = _Window(op, x.shape, y.shape, op.get_attr("ksize")[1:3])
+    # Padding is never the maximum: zeros would be, of negative numbers.
+    padded = window.pad(x, value=x.dtype.min)
+    total = tf.zeros_like(padded)
+    is_free = tf.ones_like(y, "bool")
+    for offset in window.offsets():
+        is_here = is_free & tf.equal(window.slice(padded, offset), y)
+        is_free = is_free & ~is_here
+        share = tf.where(is_here, gradient, tf.zeros_like(gradient))
+        total += window.spread(share, offset, padded.shape)
+    return [window.unpad(total)]
+
+
+def conv_filter_grad(op, x, _, gradient):
+    """`Conv2DBackpropFilter`."""
+    shape = op.outputs[0].shape
+    window = _Window(op, x.shape, gradient.shape, shape[:2])
+    padded = window.pad(x, value=0)
+    patches = [window.slice(padded, offset) for offset in window.offsets()]
+    rows = tf.concat(patches, axis=-1)  # (N, H, W, kernel * C)
+    rows = tf.reshape(rows, [-1, rows.shape[-1]])
+    gradient = tf.reshape(gradient, [-1, gradient.shape[-1]])
+    return [tf.reshape(tf.matmul(rows, gradient, transpose_a=True), shape)]
+
+
+def _inverse_deviation(op, variance):
+    return tf.math.rsqrt(variance + op.get_attr("epsilon"))
+
+
+class _Window:
+    """A window that moves over an image: where its elements lie."""
+
+    def __init__(self, op, input_shape, output_shape, kernel):
+        self.kernel = list(kernel)
+        self.strides = op.get_attr("strides")[1:3]
+        self.dilations = [1, 1]
+        if "dilations" in op.node_def.attr:
+            self.dilations = op.get_attr("dilations")[1:3]
+        self.sizes = list(input_shape[1:3])
+        self.outputs = list(output_shape[1:3])
+        self.padding = self._padding(op)
+
+    def _padding(self, op):
+        if op.get_attr("padding") == b"EXPLICIT":
+            numbers = op.get_attr("explicit_paddings")
+            return [list(numbers[2:4]), list(numbers[4:6])]
+        # What the last window needs; `VALID` has windows inside only.
+        needed = [
+            max((n - 1) * s + (k - 1) * d + 1 - size, 0)
+            for n, s, k, d, size in zip(
+                self.outputs,
+                self.strides,
+                self.kernel,
+                self.dilations,
+                self.sizes,
+            )
+        ]
+        return [[n // 2, n - n // 2] for n in needed]
+
+    def offsets(self):
+        """Return where the elements of the first window are, row by row."""
+        rows, columns = (
+            [i * d for i in range(k)]
+            for k, d in zip(self.kernel, self.dilations)
+        )
+        return [(row, column) for row in rows for column in columns]
+
+    def pad(self, x, value):
+        padding = [[0, 0], *self.padding, [0, 0]]
+        return tf.pad(x, padding, constant_values=value)
+
+    def unpad(self, padded):
+        (top, _), (left, _) = self.padding
+        height, width = self.sizes
+        return padded[:, top : top + height, left : left + width]
+
+    def slice(self, padded, offset):
+        """Return the element at an offset of each window."""
+        rows, columns = (
+            slice(o, o + (n - 1) * s + 1, s)
+            for o, n, s in zip(offset, self.outputs, self.strides)
+        )
+        return padded[:, rows, columns]
+
+    def spread(self, values, offset, shape):
+        """Return an image with the values where `slice` would find them."""
+        count, height, width, channels = values.shape
+        row_stride, column_stride = self.strides
+        # Four axes at most: more, LiteRT cannot pad.
+        values = tf.reshape(values, [count * height, width, 1, channels])
+        values = tf.pad(
+            values, [[0, 0], [0, 0], [0, column_stride - 1], [0, 0]]
+        )
+        values = tf.reshape(values, [count, height, 1, -1])
+        values = tf.pad(values, [[0, 0], [0, 0], [0, row_stride - 1], [0, 0]])
+        height, width = height * row_stride, width * column_stride
+        values = tf.reshape(values, [count, height, width, channels])
+        top, left = offset
+        values = values[:, : shape[1] - top, : shape[2] - left]
+        bottom = shape[1] - top - values.shape[1]
+        right = shape[2] - left - values.shape[2]
+        return tf.pad(values, [[0, 0], [top, bottom], [left, right], [0, 0]])
+
+
+REPLACEMENTS = {
+    "ReluGrad": relu_grad,
+    "FusedBatchNormV3": batch_norm,
+    "FusedBatchNormGradV3": batch_norm_grad,
+    "MaxPoolGrad": max_pool_grad,
+    "Conv2DBackpropFilter": conv_filter_grad,
+}
