@@ -16,6 +16,8 @@ from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.replicas import first_batch
+from kerasmeta.learners.replicas import for_workers
 from kerasmeta.learners.replicas import gradients_of_replica
 from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.learners.replicas import only_real
@@ -216,13 +218,7 @@ class MetaLearner(keras.Model, abc.ABC):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if iterator is not None and self._distribute_strategy is not None:
-            # Keras would average the batches of the replicas to see their
-            # shapes, and masks and strings have no average.
-            replicas = self.distribute_strategy.experimental_local_results
-            _, _, batches = next(iter(iterator))
-            data_batch = tf.nest.map_structure(
-                lambda t: replicas(t)[0], next(batches)
-            )
+            data_batch = first_batch(self.distribute_strategy, iterator)
             iterator = None
         super()._maybe_symbolic_build(iterator, data_batch)
         if self._distribute_strategy is not None and self._compile_metrics:
@@ -230,19 +226,11 @@ class MetaLearner(keras.Model, abc.ABC):
                 self._task_intervals.build_for(self._compile_metrics)
 
     def _make_function(self, step_function):
-        extended = self.distribute_strategy.extended
-        if not getattr(extended, "_in_multi_worker_mode", lambda: False)():
-            return super()._make_function(step_function)
-
-        # Keras takes the mean over workers along an axis that scalars lack.
-        def step_with_axis(data):
-            return tf.nest.map_structure(lambda t: t[None], step_function(data))
-
-        return super()._make_function(step_with_axis)
+        step_function = for_workers(self.distribute_strategy, step_function)
+        return super()._make_function(step_function)
 
     def _get_metrics_result_or_logs(self, logs):
-        # The logs of a step are the mean of what the replicas have. Read anew
-        # outside of a step, sums are those over all replicas.
+        # Read anew outside of a step, sums are those over all replicas.
         pooled = {**self.get_metrics_result(), **self._task_intervals.result()}
         return {name: pooled.get(name, value) for name, value in logs.items()}
 

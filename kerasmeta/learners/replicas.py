@@ -24,6 +24,31 @@ def num_replicas():
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def for_workers(strategy, step_function):
+    """Return a step whose logs Keras can average over workers.
+
+    It takes the mean along an axis, which scalars lack.
+    """
+    is_multi_worker = getattr(strategy.extended, "_in_multi_worker_mode", None)
+    if is_multi_worker is None or not is_multi_worker():
+        return step_function
+
+    def step_with_axis(data):
+        return tf.nest.map_structure(lambda t: t[None], step_function(data))
+
+    return step_with_axis
+
+
+def first_batch(strategy, iterator):
+    """Return the batch of the first replica, to see shapes.
+
+    Keras would average those of all, and masks and strings have no average.
+    """
+    replicas = strategy.experimental_local_results
+    _, _, batches = next(iter(iterator))
+    return tf.nest.map_structure(lambda t: replicas(t)[0], next(batches))
+
+
 def without_empty(data, learner):
     """Return a meta-batch of at least one task, and how many are real.
 
