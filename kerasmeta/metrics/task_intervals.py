@@ -55,7 +55,7 @@ class TaskIntervals(keras.metrics.Metric):
 
     def build_for(self, metrics):
         """Make the variables for a built metric, as `update_from` takes it."""
-        results = metrics.stateless_result(metrics.stateless_reset_state())
+        results = metrics.stateless_result(metrics.variables)
         self.make_sums(_scalars(results))
 
     def update_from(
