@@ -224,3 +224,13 @@ def test_reinforcement(tmp_path):
     assert len([line for line in text if line.startswith("|")]) == 2 + 4
     assert np.shape(facts["results"]["trained"]) == (2, 4)
     assert (tmp_path / "curves.png").exists()
+
+
+@pytest.mark.slow
+def test_distribution():
+    options = ["--units", 8, "--tasks", 2, "--steps", 3]
+    *_, one, two = lines_of("distribution.py", *options)
+    cells = [[c.strip() for c in row.split("|")[1:-1]] for row in (one, two)]
+    assert [row[:2] for row in cells] == [["97", "1"], ["97", "2"]]
+    assert [row[4] for row in cells] == ["0", "1"]
+    assert all(float(row[2]) > 0 for row in cells)

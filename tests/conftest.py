@@ -1,11 +1,17 @@
 """What the tests share."""
 
+import json
+import os
 import pathlib
+import socket
+import subprocess
+import sys
 
 import pytest
 import tensorflow as tf
 
-SHARED = pathlib.Path(__file__).parents[2] / "shared"
+ROOT = pathlib.Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +42,51 @@ def shared_file():
         return path
 
     return find
+
+
+@pytest.fixture
+def run_workers():
+    """Return a function that runs a script as two workers of a cluster."""
+
+    def run(script, *arguments, timeout=600):
+        addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+        workers = [
+            subprocess.Popen(
+                [sys.executable, str(script), *arguments],
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    "TF_CONFIG": tf_config(addresses, place),
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+            )
+            for place in range(2)
+        ]
+        try:
+            # Where one fails, the other waits for it until the time is up.
+            outputs = [w.communicate(timeout=timeout) for w in workers]
+        finally:
+            for worker in workers:
+                worker.kill()
+        for worker, (_, errors) in zip(workers, outputs):
+            assert worker.returncode == 0, errors[-3000:]
+        return [text for text, _ in outputs]
+
+    return run
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def tf_config(addresses, place):
+    task = {"type": "worker", "index": place}
+    return json.dumps({"cluster": {"worker": addresses}, "task": task})

@@ -36,6 +36,7 @@ SMALLER = {
         "horizon=100": "horizon=4",
         "test_inner_steps=3": "test_inner_steps=1",
     },
+    "docs/distribution.md": {},
     "docs/serving.md": {
         # Four convolutions take LiteRT's converter a while.
         "km.backbones.conv4((28, 28, 1), filters=8)": "keras.Sequential("

@@ -41,7 +41,8 @@ def source_episodes(
         first_episode: Index of the first episode, to resume a stream: it costs
             nothing to begin with episode 1,000,000.
         shard: `(worker, number of workers)`: worker `w` of `n` gets the
-            episodes `first_episode + w`, `first_episode + w + n`, ...
+            episodes `first_episode + w`, `first_episode + w + n`, ..., and
+            `tf.distribute` does not divide them among workers once more.
 
     Returns:
         A `tf.data.Dataset` of `(x, query_y)`.
@@ -80,7 +81,7 @@ def stream_dataset(
     dataset = dataset.map(stream.load, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     dataset = dataset.prefetch(_buffer_size(dataset.element_spec))
-    dataset = dataset.with_options(_options())
+    dataset = dataset.with_options(_options(shard))
     # `fit` uses the spec to tell a head of the wrong width before it trains.
     dataset.episode_spec = stream.spec
     dataset.episode_stream = stream
@@ -192,14 +193,19 @@ def batch_options(batch_size, num_episodes, shard=(0, 1)):
     }
 
 
-def _options():
+def _options(shard):
     """Return options that hold the arrays of a source once.
 
     The graph rewriter would copy all that the functions of a dataset capture,
-    for every iterator.
+    for every iterator. `tf.distribute` gives each worker its part of every
+    meta-batch, unless the dataset is the part of a worker already.
     """
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False
+    policy = tf.data.experimental.AutoShardPolicy
+    options.experimental_distribute.auto_shard_policy = (
+        policy.DATA if shard[1] == 1 else policy.OFF
+    )
     return options
 
 

@@ -11,11 +11,9 @@ from kerasmeta.learners.normal_weights import normal_divergence
 from kerasmeta.learners.several_predictions import mean_of_losses
 from kerasmeta.learners.several_predictions import mean_prediction
 from kerasmeta.learners.several_predictions import prediction_at
+from kerasmeta.ops.seeded_noise import seed_of_task
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_positive_number
-
-# A large odd number that keeps the seeds of tasks apart.
-_TASK_STRIDE = 0x9E3779B1
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -254,9 +252,7 @@ class ABML(GradientLearner):
         return tf.math.divide_no_nan(bound, queries)
 
     def _noise_of_task(self, task):
-        state = self.noise_generator.state
-        offset = tf.cast(tf.stack([task, 0]), state.dtype)
-        return state.value + offset * _TASK_STRIDE
+        return seed_of_task(self.noise_generator.state.value, task)
 
     def seeds_of_task(self, task):
         noise = {id(self.noise_generator.state): self._noise_of_task(task)}

@@ -24,6 +24,9 @@ def check_episodes(learner, data):
     The structure is checked for all kinds of data; the first meta-batch of a
     `tf.data.Dataset` is looked at, too.
     """
+    if isinstance(data, tf.distribute.DistributedDataset):
+        check_keys(data.element_spec[0])
+        return
     if not isinstance(data, tf.data.Dataset):
         x = data[0] if isinstance(data, (list, tuple)) else data
         check_keys(x)

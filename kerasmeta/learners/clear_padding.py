@@ -1,5 +1,7 @@
 """Meta-batches whose padding cannot matter, whatever it holds."""
 
+import keras
+
 from kerasmeta.ops.zero_padding import zero_padding
 
 
@@ -20,3 +22,9 @@ def clear_padding(episodes):
                 mask = cleared.get(f"{part}_mask")
                 cleared[name] = zero_padding(cleared[name], mask)
     return cleared
+
+
+def unpack_clear(data):
+    """Return episodes, targets and sample weights, with zeros for padding."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    return clear_padding(x), zero_padding(y, x.get("query_mask")), sample_weight

@@ -10,11 +10,13 @@ from kerasmeta.backbones import mlp
 from kerasmeta.learners.neural_process_learner import NeuralProcessLearner
 from kerasmeta.learners.neural_process_learner import as_points
 from kerasmeta.learners.neural_process_learner import support_points
+from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.learners.several_predictions import mean_of_losses
 from kerasmeta.ops import masked_mean
 from kerasmeta.ops import split_gaussian
 from kerasmeta.ops.gaussians import kl_of_normals
 from kerasmeta.ops.gaussians import moments_of_mixture
+from kerasmeta.ops.seeded_noise import normals_of_tasks
 from kerasmeta.ops.seeded_noise import seeded_normals
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_seed
@@ -182,11 +184,15 @@ class LatentProcessLearner(NeuralProcessLearner, abc.ABC):
             self, episodes, query_y, sample_weight, functions, np.ones(1)
         )
         prior = state["latent_mean"], state["latent_scale"]
-        return loss + _divergence(posterior, prior, queries[2]), query_pred
+        divergence = _divergence(posterior, prior, queries[2])
+        # The replicas add their gradients; Keras divides its losses likewise.
+        return loss + divergence / num_replicas(), query_pred
 
     def _draw_of_tasks(self, mean, scale):
         """Draw one latent vector a task, `[T, 1, L]`, anew at each call."""
-        noise = seeded_normals(tf.shape(mean), self.noise_generator.next())
+        noise = normals_of_tasks(
+            tf.shape(mean)[0], self.latent_size, self.noise_generator.next()
+        )
         return (mean + scale * tf.cast(noise, mean.dtype))[:, None]
 
     def get_config(self):

@@ -5,16 +5,17 @@ import keras
 _Scaling = keras.optimizers.LossScaleOptimizer
 
 
-def computes_in_float16(model):
-    """Return whether any layer of a model has the policy `mixed_float16`."""
-    return any(
+def scale_in_float16(model, optimizer):
+    """Return the optimizer, wrapped as Keras does it where that is needed.
+
+    Args:
+        model: Keras model, which may have layers in `mixed_float16`.
+        optimizer: Keras optimizer, or `None`.
+    """
+    is_half = any(
         layer.dtype_policy.name == "mixed_float16"
         for layer in model._flatten_layers()
     )
-
-
-def scaling_loss(optimizer):
-    """Return an optimizer that scales the loss, as Keras wraps it."""
-    if optimizer is None or isinstance(optimizer, _Scaling):
+    if not is_half or optimizer is None or isinstance(optimizer, _Scaling):
         return optimizer
     return _Scaling(optimizer, name="loss_scale_optimizer")

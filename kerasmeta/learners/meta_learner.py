@@ -14,18 +14,24 @@ from kerasmeta.learners.checks import check_keys
 from kerasmeta.learners.checks import check_structure
 from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
-from kerasmeta.learners.lora_weights import load_lora
-from kerasmeta.learners.lora_weights import save_lora
-from kerasmeta.learners.loss_scaling import computes_in_float16
-from kerasmeta.learners.loss_scaling import scaling_loss
+from kerasmeta.learners.clear_padding import unpack_clear
+from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.replicas import first_batch
+from kerasmeta.learners.replicas import for_workers
+from kerasmeta.learners.replicas import gradients_of_replica
+from kerasmeta.learners.replicas import num_replicas
+from kerasmeta.learners.replicas import only_real
+from kerasmeta.learners.replicas import weighted_loss
+from kerasmeta.learners.replicas import without_empty
+from kerasmeta.learners.saved_extras import load_extras
+from kerasmeta.learners.saved_extras import save_extras
 from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
-from kerasmeta.ops.zero_padding import zero_padding
 from kerasmeta.utils.run_fit import run_fit
 
 
@@ -151,27 +157,40 @@ class MetaLearner(keras.Model, abc.ABC):
         return loss, query_pred, gradients
 
     def scale_loss(self, loss):
-        """Return the loss as the optimizer scales it, for half precision."""
+        """Return the loss as it is differentiated: a part of the outer loss.
+
+        Weighted by the tasks of this replica, where there are several, and
+        scaled as the optimizer does it for half precision.
+        """
+        loss = weighted_loss(loss)
         if self.optimizer is None:
             return loss
         return self.optimizer.scale_loss(loss)
 
     def train_step(self, data):
         """Take one outer step on a meta-batch, and return the logs."""
-        x, y, sample_weight = _unpack(data)
-        loss, query_pred, gradients = self.meta_gradients(x, y, sample_weight)
+        data, count = without_empty(data, self)
+        x, y, sample_weight = unpack_clear(data)
+        loss, query_pred, gradients = gradients_of_replica(
+            self, (x, y, sample_weight), count
+        )
         weights = self.trainable_variables
         if weights:
             self.optimizer.apply_gradients(zip(gradients, weights))
         else:
             message = "The learner does not have any trainable weights."
             warnings.warn(message, stacklevel=2)
-        return self._update_metrics(loss, x, y, query_pred, sample_weight)
+        judged = only_real(count, x, y, query_pred, sample_weight)
+        return self._update_metrics(loss, *judged)
 
     def test_step(self, data):
         """Judge a meta-batch, and return the logs with their intervals."""
-        x, y, sample_weight = _unpack(data)
+        data, count = without_empty(data, self)
+        x, y, sample_weight = unpack_clear(data)
         loss, query_pred = self.meta_loss(x, y, sample_weight, training=False)
+        x, y, query_pred, sample_weight = only_real(
+            count, x, y, query_pred, sample_weight
+        )
         logs = self._update_metrics(loss, x, y, query_pred, sample_weight)
         if self._compile_metrics is not None:
             self._task_intervals.update_from(
@@ -192,12 +211,16 @@ class MetaLearner(keras.Model, abc.ABC):
             },
         }
 
+    def predict_step(self, data):
+        data, count = without_empty(data, self)
+        return only_real(count, super().predict_step(data))[0]
+
     def _update_metrics(self, loss, x, y, query_pred, sample_weight):
-        # `compute_loss` divides by the replicas; the logged loss must not.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        tasks = tf.shape(tf.nest.flatten(query_pred)[0])[0]
+        # `compute_loss` divides by the replicas; the logged loss must not. A
+        # replica without tasks has no loss.
         self._loss_tracker.update_state(
-            loss * replicas,
-            sample_weight=tf.shape(tf.nest.flatten(query_pred)[0])[0],
+            tf.where(tasks > 0, loss * num_replicas(), 0), sample_weight=tasks
         )
         y, query_pred, sample_weight = real_queries(
             x.get("query_mask"), y, query_pred, sample_weight
@@ -206,15 +229,21 @@ class MetaLearner(keras.Model, abc.ABC):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if iterator is not None and self._distribute_strategy is not None:
-            # Keras would average the batches of the replicas to see their
-            # shapes, and masks and strings have no average.
-            replicas = self.distribute_strategy.experimental_local_results
-            _, _, batches = next(iter(iterator))
-            data_batch = tf.nest.map_structure(
-                lambda t: replicas(t)[0], next(batches)
-            )
+            data_batch = first_batch(self.distribute_strategy, iterator)
             iterator = None
         super()._maybe_symbolic_build(iterator, data_batch)
+        if self._distribute_strategy is not None and self._compile_metrics:
+            with self.distribute_strategy.scope():
+                self._task_intervals.build_for(self._compile_metrics)
+
+    def _make_function(self, step_function):
+        step_function = for_workers(self.distribute_strategy, step_function)
+        return super()._make_function(step_function)
+
+    def _get_metrics_result_or_logs(self, logs):
+        # Read anew outside of a step, sums are those over all replicas.
+        pooled = {**self.get_metrics_result(), **self._task_intervals.result()}
+        return {name: pooled.get(name, value) for name, value in logs.items()}
 
     def get_metrics_result(self):
         """Return the metrics that training has too: not the intervals."""
@@ -224,9 +253,9 @@ class MetaLearner(keras.Model, abc.ABC):
     def compile(self, *args, auto_scale_loss=True, **kwargs):
         """Configure training; arguments as in Keras."""
         super().compile(*args, auto_scale_loss=auto_scale_loss, **kwargs)
-        # Keras would look at the learner, which keeps full precision.
-        if auto_scale_loss and computes_in_float16(self):
-            self.optimizer = scaling_loss(self.optimizer)
+        if auto_scale_loss:
+            # Keras looks at the learner itself, which keeps full precision.
+            self.optimizer = scale_in_float16(self, self.optimizer)
 
     def compile_from_config(self, config):
         """Compile as a file says; here because `compile` is overridden."""
@@ -351,46 +380,18 @@ class MetaLearner(keras.Model, abc.ABC):
             batch_size=batch_size,
         )
 
-    # Files keep the seeds, too, which Keras forgets: training that goes on from
-    # a file draws what it would have drawn.
-
     def save_own_variables(self, store):
         super().save_own_variables(store)
-        for name, state in self._seed_states().items():
-            store[name] = state.numpy()
-        save_lora(self, store)
+        save_extras(self, store)
 
     def load_own_variables(self, store):
-        states = self._seed_states()
-        own = {name: store[name] for name in store.keys()}
-        saved = {k: own.pop(k) for k in list(own) if k.startswith("seed_")}
-        load_lora(self, own)
-        super().load_own_variables(own)
-        # Weights may come from a network with noise in other places.
-        if saved.keys() == states.keys():
-            for name, value in saved.items():
-                states[name].assign(value)
-
-    def _seed_states(self):
-        """Return the states of all seed generators, by their name in files."""
-        states = [
-            variable
-            for variable in self.non_trainable_variables
-            if variable.name == "seed_generator_state"
-        ]
-        return {f"seed_{i}": state for i, state in enumerate(states)}
+        super().load_own_variables(load_extras(self, store))
 
     def get_config(self):
         return {
             **super().get_config(),
             "episode_signature": self.episode_signature,
         }
-
-
-def _unpack(data):
-    """Return episodes, targets and sample weights, with clear padding."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    return clear_padding(x), zero_padding(y, x.get("query_mask")), sample_weight
 
 
 def _describe(tensor):

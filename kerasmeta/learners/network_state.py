@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.adapted_layers import copy_adapted_layers
+from kerasmeta.ops.seeded_noise import seed_of_task
 
 
 class NetworkState:
@@ -58,9 +59,7 @@ class NetworkState:
         seeds = {}
         for i, variable in enumerate(self._network.non_trainable_variables):
             if variable.name == "seed_generator_state":
-                offset = tf.cast(tf.stack([task, 0]), variable.dtype)
-                # A large odd stride keeps tasks and neighbouring seeds apart.
-                seeds[str(i)] = variable.value + offset * 0x9E3779B1
+                seeds[str(i)] = seed_of_task(variable.value, task)
         return seeds
 
     def weights_with(self, variables, values):

@@ -32,7 +32,7 @@ def loss_weights(loss, query_mask, sample_weight):
     if query_mask is None:
         return sample_weight
     weights = tf.cast(query_mask, keras.config.floatx())
-    if not _takes_sum(loss):
+    if not takes_sum(loss):
         # A task without queries weighs nothing.
         share = tf.reduce_mean(weights, axis=1, keepdims=True)
         weights = tf.math.divide_no_nan(weights, share)
@@ -41,7 +41,8 @@ def loss_weights(loss, query_mask, sample_weight):
     return weights
 
 
-def _takes_sum(loss):
+def takes_sum(loss):
+    """Return whether a compiled loss is a sum over queries and tasks."""
     return any(
         getattr(one, "reduction", None) == "sum"
         for one in tf.nest.flatten(loss)

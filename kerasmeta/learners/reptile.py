@@ -7,6 +7,8 @@ from kerasmeta.learners.adapted_tasks import adapt_tasks
 from kerasmeta.learners.adapted_tasks import check_fixed_optimizer
 from kerasmeta.learners.adapted_tasks import solve_adapted_task
 from kerasmeta.learners.gradient_learner import GradientLearner
+from kerasmeta.learners.replicas import num_replicas
+from kerasmeta.ops.seeded_noise import seed_of_task
 from kerasmeta.ops.seeded_noise import seeded_uniforms
 from kerasmeta.utils import check_positive_int
 
@@ -95,8 +97,7 @@ class Reptile(GradientLearner):
     def _scale(self, move):
         # As Keras scales the loss: replicas are summed by the optimizer, which
         # also divides by what it scales for half precision.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        return self.scale_loss(move / replicas)
+        return self.scale_loss(move / num_replicas())
 
     def solve_task(self, task, training):
         if "state" in task:
@@ -106,8 +107,8 @@ class Reptile(GradientLearner):
     def seeds_of_task(self, task):
         # Each task draws orders of its own.
         seed = self._order_seed.state
-        offset = tf.cast(tf.stack([task, 0]), seed.dtype)
-        return {**super().seeds_of_task(task), id(seed): seed.value + offset}
+        own = seed_of_task(seed.value, task)
+        return {**super().seeds_of_task(task), id(seed): own}
 
     def _take_steps(self, state, support, training, collect=None):
         if self.inner_batch_size is not None:

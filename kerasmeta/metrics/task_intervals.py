@@ -55,7 +55,12 @@ class TaskIntervals(keras.metrics.Metric):
 
     def build_for(self, metrics):
         """Make the variables for a built metric, as `update_from` takes it."""
-        results = metrics.stateless_result(metrics.variables)
+        try:
+            results = metrics.stateless_result(metrics.variables)
+        except AttributeError:
+            # Some, such as `F1Score`, make their variables when they are first
+            # updated, and have no result before.
+            return
         self.make_sums(_scalars(results))
 
     def update_from(

@@ -105,10 +105,18 @@ def _moments(self, inputs, mask):
     # Every number of the batch gets its weight, so that their sum counts.
     weights = tf.broadcast_to(weights, tf.shape(inputs))
     axes = self._reduction_axes
-    count = tf.reduce_sum(weights, axes, keepdims=True)
-    mean = tf.reduce_sum(weights * inputs, axes, keepdims=True) / count
+    replica = tf.distribute.get_replica_context()
+
+    def total(values):
+        values = tf.reduce_sum(values, axes, keepdims=True)
+        if not self.synchronized or replica is None:
+            return values
+        return replica.all_reduce("SUM", values)
+
+    count = total(weights)
+    mean = total(weights * inputs) / count
     squares = weights * tf.math.squared_difference(inputs, mean)
-    variance = tf.reduce_sum(squares, axes, keepdims=True) / count
+    variance = total(squares) / count
     return tf.squeeze(mean, axes), tf.squeeze(variance, axes)
 
 

@@ -16,6 +16,20 @@ _NORMAL_SALT = 0x1B873593CC9E2D51
 _INTEGER_SALT = 0x696E746567657273
 _FOLD_SALT = 0x5851F42D4C957F2D
 
+# A large odd number keeps tasks and neighbouring seeds apart.
+TASK_STRIDE = 0x9E3779B1
+
+
+def seed_of_task(seed, task):
+    """Return the seed of one task of a meta-batch; task 0 keeps `seed`.
+
+    Args:
+        seed: Tensor of two integers.
+        task: Number of the task.
+    """
+    offset = tf.cast(tf.stack([task, 0]), seed.dtype)
+    return seed + offset * TASK_STRIDE
+
 
 def fold_seed(seed, number):
     """Return another seed, which depends on a seed and a number.
@@ -76,6 +90,22 @@ def seeded_normals(shape, seed):
     """
     count = tf.reduce_prod(shape)
     return tf.reshape(normals(_key(seed, _NORMAL_SALT), count), shape)
+
+
+def normals_of_tasks(tasks, size, seed):
+    """Return standard normal float32 numbers `[tasks, size]`.
+
+    Those of a task do not depend on how many tasks there are.
+
+    Args:
+        tasks: Number of tasks.
+        size: Number of numbers a task.
+        seed: Two integers.
+    """
+    first, second = tf.unstack(tf.cast(seed, "int64"))
+    firsts = first + tf.range(tasks, dtype="int64") * TASK_STRIDE
+    keys = stream_keys(firsts, second, salt=_NORMAL_SALT)
+    return normals(keys, size)
 
 
 def seeded_dropout(x, rate, seed):

@@ -1,65 +1,69 @@
-"""Two replicas train as one does, padding included."""
+"""Two replicas train and judge as one does."""
 
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
-SCRIPT = """
-import sys
-import keras, numpy as np, tensorflow as tf
-import kerasmeta as km
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpu, two)
-y = np.repeat(np.arange(6), 10)
-x = np.random.default_rng(0).normal(size=(60, 4))
-specs = [
-    km.episodes.EpisodeSpec(3, 1, 4),
-    km.episodes.EpisodeSpec((2, 3), (1, 2), (1, 4)),
-]
-
-learn = km.learners
-build = {
-    "MAML": lambda: learn.MAML(km.backbones.mlp((4,), 3), 0.1),
-    "ProtoNet": lambda: learn.ProtoNet(km.backbones.mlp((4,), 3)),
-    "R2D2": lambda: learn.R2D2(km.backbones.mlp((4,), 3)),
-}[sys.argv[1]]
-
-def weights(strategy, spec):
-    keras.utils.set_random_seed(0)
-    with strategy.scope():
-        learner = build()
-        learner.compile(
-            keras.optimizers.SGD(0.1),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-    episodes = km.episodes.episodes_from_arrays(x, y, spec, num_episodes=12)
-    learner.fit(episodes, verbose=0)
-    logs = learner.evaluate(episodes, return_dict=True, verbose=0)
-    return learner.get_weights(), logs["loss"]
-
-for spec in specs:
-    one, loss_of_one = weights(tf.distribute.get_strategy(), spec)
-    both, loss_of_both = weights(
-        tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), spec
-    )
-    for a, b in zip(one, both, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
-    np.testing.assert_allclose(loss_of_one, loss_of_both, rtol=1e-5)
-print("equal")
-"""
+SCRIPT = pathlib.Path(__file__).with_name("replicas_script.py")
+FAMILIES = {
+    "gradient": ["maml", "maml_first_order", "maml_inductive", "meta_sgd"],
+    "convolutions": ["maml_convolutions", "maml_plus_plus", "proto_maml"],
+    "other_gradients": ["reptile", "imaml", "abml"],
+    "embedding": [
+        "proto_net",
+        "proto_net_frozen_norm",
+        "proto_net_synchronized",
+        "r2d2_synchronized",
+        "matching",
+        "feat",
+        "sum_of_losses",
+    ],
+    "memory": ["snail", "transformer"],
+    "processes": [
+        "conditional_neural_process",
+        "neural_process",
+        "attentive_neural_process",
+    ],
+}
+WORKERS = {
+    "gradient": ["maml", "maml_convolutions"],
+    "other_gradients": ["reptile", "imaml"],
+    "embedding": ["proto_net", "proto_net_synchronized"],
+    "other": ["transformer", "neural_process"],
+}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["MAML", "ProtoNet", "R2D2"])
-def test_two_replicas_are_one(name):
+def run_mirrored(*names):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, name],
+        [sys.executable, SCRIPT, "mirrored", *names],
         capture_output=True,
         encoding="utf-8",
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip().endswith("equal")
+
+
+def test_two_replicas_are_one():
+    run_mirrored("noise", "r2d2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_replicas_are_one_for(family):
+    run_mirrored(*FAMILIES[family])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", WORKERS)
+def test_two_workers_are_one_for(family, run_workers):
+    names = WORKERS[family]
+    for text in run_workers(SCRIPT, "workers", *names, timeout=1800):
+        assert text.strip().endswith("equal")
+
+
+@pytest.mark.slow
+def test_synchronized_statistics_need_a_task_on_each_replica():
+    run_mirrored("error")

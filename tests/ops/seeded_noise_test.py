@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasmeta.ops.seeded_noise import normals_of_tasks
+from kerasmeta.ops.seeded_noise import seed_of_task
 from kerasmeta.ops.seeded_noise import seeded_dropout
 from kerasmeta.ops.seeded_noise import seeded_normals
 from kerasmeta.ops.seeded_noise import seeded_uniforms
@@ -23,6 +25,15 @@ def test_seeds_differ(other):
     one = seeded_normals([1000], SEED)
     two = seeded_normals([1000], tf.constant(other, "int64"))
     assert abs(np.corrcoef(one, two)[0, 1]) < 0.1
+
+
+def test_tasks_have_noise_of_their_own():
+    together = normals_of_tasks(5, 200, SEED).numpy()
+    assert np.abs(np.corrcoef(together) - np.eye(5)).max() < 0.3
+    # As a replica draws it for the last tasks of a meta-batch.
+    rest = normals_of_tasks(2, 200, seed_of_task(SEED, 3))
+    np.testing.assert_array_equal(rest, together[3:])
+    np.testing.assert_array_equal(seed_of_task(SEED, 0), SEED)
 
 
 def test_dropout_keeps_the_mean():
