@@ -86,10 +86,16 @@ def _check_axis(axis, what, specs):
         )
 
 
-def check_keys(x):
-    """Raise a `ValueError` if the input of a learner is no meta-batch."""
+def check_keys(x, may_have_more=False):
+    """Raise a `ValueError` if the input of a learner is no meta-batch.
+
+    Args:
+        x: What should be a dictionary.
+        may_have_more: Whether other keys are fine, as some learners add them.
+    """
+    is_complete = isinstance(x, dict) and set(_KEYS) <= set(x)
     allowed = {*_KEYS, "support_mask", "query_mask"}
-    if not isinstance(x, dict) or not set(_KEYS) <= set(x) <= allowed:
+    if not is_complete or not (may_have_more or set(x) <= allowed):
         received = sorted(x) if isinstance(x, dict) else type(x).__name__
         raise ValueError(f"{_FORMAT} Received: x={received}")
 

@@ -109,7 +109,7 @@ class MetaLearner(keras.Model, abc.ABC):
         return map_tasks(solve_task, episodes)
 
     def call(self, episodes, training=False):
-        check_keys(episodes)
+        check_keys(episodes, may_have_more=True)
         if self.episode_signature is None:
             self.remember_signature(episodes)
         return self.solve(clear_padding(episodes), training=bool(training))
@@ -332,7 +332,7 @@ class MetaLearner(keras.Model, abc.ABC):
         if isinstance(episodes, tf.data.Dataset):
             check_structure(episodes.element_spec)
             episodes = episodes.element_spec[0]
-        check_keys(episodes)
+        check_keys(episodes, may_have_more=True)
         self.episode_signature = tf.nest.map_structure(
             _describe,
             {k: episodes[k] for k in ("support_x", "support_y", "query_x")},

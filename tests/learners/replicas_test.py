@@ -51,15 +51,15 @@ def test_two_replicas_are_one():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
-def test_two_replicas_are_one_for(family):
-    run_mirrored(*FAMILIES[family])
+@pytest.mark.parametrize("group", FAMILIES)
+def test_two_replicas_are_one_for(group):
+    run_mirrored(*FAMILIES[group])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", WORKERS)
-def test_two_workers_are_one_for(family, run_workers):
-    names = WORKERS[family]
+@pytest.mark.parametrize("group", WORKERS)
+def test_two_workers_are_one_for(group, run_workers):
+    names = WORKERS[group]
     for text in run_workers(SCRIPT, "workers", *names, timeout=1800):
         assert text.strip().endswith("equal")
 
