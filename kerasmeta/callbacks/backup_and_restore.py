@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 
 from kerasmeta.callbacks.backup_files import BackupFiles
 from kerasmeta.callbacks.callback_states import CallbackStates
@@ -65,7 +66,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
         self._files = BackupFiles(backup_dir)
-        self._position = None
+        self._position = self._train_function = None
 
     def run_fit(self, fit, *args, **kwargs):
         """Run Keras' `fit`, from where the backup is; learners call this."""
@@ -165,7 +166,8 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._since_backup += self._position.advance(batch)
-        loss = (logs or {}).get("loss", 0.0)
+        logs = logs or {}
+        loss = logs.get("loss", 0.0)
         if not math.isfinite(loss):
             self._raise_not_finite(f"The loss is {loss}")
         if self.save_freq != "epoch" and self._since_backup >= self.save_freq:
@@ -176,7 +178,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._backup = None  # It has the size of the model.
         # A run that stops early has ended, and would not know when it resumes.
         if self.save_freq == "epoch" and not self.model.stop_training:
-            self._write(logs)
+            self._write({})  # No step will be replayed.
 
     def on_train_end(self, logs=None):
         if self.delete_checkpoint:
@@ -189,7 +191,7 @@ class BackupAndRestore(keras.callbacks.Callback):
         plain, arrays = self._states.get()
         about = {
             "position": self._position.get(),
-            "logs": {k: float(v) for k, v in (logs or {}).items()},
+            "logs": {k: np.asarray(v).tolist() for k, v in logs.items()},
             "callbacks": plain,
         }
         self._files.write(

@@ -5,8 +5,6 @@ import json
 import os
 import pathlib
 import warnings
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -42,10 +40,12 @@ class BackupFiles:
         """
         path = self.folder / f"backup-{number:012d}.npz"
         begun = path.with_suffix(".tmp")
+        # A damaged directory of a zip file may lack files, and look whole.
+        text = json.dumps({"about": about, "names": list(arrays)})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with open(begun, "wb") as file:
-                np.savez(file, about=np.array(json.dumps(about)), **arrays)
+                np.savez(file, about=np.array(text), **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(begun, path)
@@ -68,18 +68,13 @@ class BackupFiles:
         Raises:
             ValueError: If there are backups, and all are damaged.
         """
+        self._good = []
         paths = sorted(self.folder.glob("backup-*.npz"), reverse=True)
         for path in paths:
             try:
                 backup = _read(path)
-            except (
-                ValueError,
-                KeyError,
-                EOFError,
-                OSError,
-                zipfile.BadZipFile,
-                zlib.error,
-            ) as error:
+            # Of a damaged file, NumPy raises whatever its parsers do.
+            except Exception as error:
                 warnings.warn(
                     f"The backup {str(path)!r} is damaged ({error}). The one "
                     "before it is used, if there is one.",
@@ -131,4 +126,7 @@ class BackupFiles:
 def _read(path):
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
-    return json.loads(str(arrays.pop("about"))), arrays
+    text = json.loads(str(arrays.pop("about")))
+    if list(arrays) != text["names"]:
+        raise ValueError(f"arrays are missing: it has {len(arrays)}")
+    return text["about"], arrays

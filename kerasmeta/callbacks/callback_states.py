@@ -13,8 +13,9 @@ class CallbackStates:
     Keras' callbacks have no method that tells their state. It is what differs
     from how they were when training began, of numbers, texts, lists and
     dictionaries of them, and lists of arrays; but not what has the name of an
-    argument of their constructor. `EarlyStopping` turns the sign of its
-    `min_delta` when it begins, and arguments may differ in a run that resumes.
+    argument of a constructor, their own or that of a base. `EarlyStopping`
+    turns the sign of its `min_delta` when it begins, and arguments may differ
+    in a run that resumes.
 
     Args:
         callbacks: List of callbacks, as training begins.
@@ -65,19 +66,28 @@ class CallbackStates:
 
 
 def _arguments(callback):
-    return inspect.signature(type(callback)).parameters
+    # A subclass may hand on to its base what it takes as `**kwargs`.
+    return {
+        name
+        for base in type(callback).__mro__[:-1]
+        for name in inspect.signature(base.__init__).parameters
+    }
 
 
 def _to_json(value):
-    return json.dumps(value, default=lambda number: number.item())
+    return json.dumps(value, default=lambda array: array.tolist())
 
 
 def _is_plain(value):
-    """Whether JSON gives back what it was given."""
+    """Whether JSON gives it back, arrays as lists."""
     if type(value) is list:
         return all(map(_is_plain, value))
     if type(value) is dict:
-        return all(type(k) is str and _is_plain(v) for k, v in value.items())
+        # The history of a metric whose result is a vector is one of arrays.
+        return all(
+            type(k) is str and (_is_plain(v) or _is_arrays(v))
+            for k, v in value.items()
+        )
     return isinstance(value, (bool, int, float, str, np.generic, type(None)))
 
 

@@ -40,7 +40,7 @@ class EpisodePosition:
             "steps_per_execution": steps_per_execution,
         }
         self.epoch = self.batch = self.total = self.replayed = 0
-        self._taken = 0
+        self._taken = self._last = 0
 
     @property
     def is_one_stream(self):
@@ -81,6 +81,7 @@ class EpisodePosition:
 
     def advance(self, batch):
         """Count what was trained on, up to `batch`; return how much it was."""
+        self._last = self._index()
         self._taken = batch + 1 - self.batch
         self.batch += self._taken
         self.total += self._taken
@@ -97,7 +98,7 @@ class EpisodePosition:
             f"step {self.total} of training (epoch {self.epoch + 1}, "
             f"meta-batch {self.batch})"
         )
-        first = skip_batches(self._episodes, self._index() - self._taken)
+        first = skip_batches(self._episodes, self._last)
         indices = getattr(first, "episode_indices", None)
         size = tf.nest.flatten(first.element_spec)[0].shape[0]
         if indices is None or size is None:

@@ -23,21 +23,21 @@ def resumable_fit(backup, fit, *args, **kwargs):
     others = [c for c in callbacks if c is not backup]
     if not any(isinstance(c, keras.callbacks.History) for c in others):
         others.append(keras.callbacks.History())
-    epoch = backup.prepare(
-        model, options["x"], options["steps_per_epoch"], others
-    )
-    if epoch is not None:
-        options["initial_epoch"] = epoch
-    options["callbacks"] = _Callbacks(
-        backup,
-        [*others, backup],
-        model=model,
-        add_progbar=options["verbose"] != 0,
-        verbose=options["verbose"],
-        epochs=options["epochs"],
-        steps=backup.num_batches,
-    )
     try:
+        epoch = backup.prepare(
+            model, options["x"], options["steps_per_epoch"], others
+        )
+        if epoch is not None:
+            options["initial_epoch"] = epoch
+        options["callbacks"] = _Callbacks(
+            backup,
+            [*others, backup],
+            model=model,
+            add_progbar=options["verbose"] != 0,
+            verbose=options["verbose"],
+            epochs=options["epochs"],
+            steps=backup.num_batches,
+        )
         return fit(*call.args, **call.kwargs)
     finally:
         backup.release(model)

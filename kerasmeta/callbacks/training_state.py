@@ -2,13 +2,16 @@
 
 import numpy as np
 
+from kerasmeta.metrics.task_intervals import TaskIntervals
+
 
 class TrainingState:
     """The variables of a model that is trained: read, and set.
 
     Weights and other state of its layers with their seeds, the optimizer and
     the metrics. Layers, optimizers and metrics make some of them in the first
-    step, so it is for models that have taken one.
+    step, so it is for models that have taken one. Intervals over tasks are left
+    out: each evaluation begins them anew, and may be the first to make them.
 
     Args:
         model: Compiled `keras.Model`.
@@ -18,7 +21,12 @@ class TrainingState:
         self._groups = {
             "model": model.variables,
             "optimizer": model.optimizer.variables,
-            "metrics": model.metrics_variables,
+            "metrics": [
+                variable
+                for metric in model.metrics
+                if not isinstance(metric, TaskIntervals)
+                for variable in metric.variables
+            ],
         }
 
     def get(self):

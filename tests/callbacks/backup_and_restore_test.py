@@ -108,6 +108,43 @@ def test_finite_episodes_and_callbacks_that_remember(save_freq, tmp_path):
     check_same(received, expected)
 
 
+class Scores(keras.metrics.Metric):
+    """A metric whose result is a vector."""
+
+    def __init__(self):
+        super().__init__(name="scores")
+        self.sums = self.add_weight(shape=(3,), initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.sums.assign_add(tf.reduce_mean(y_pred, axis=0))
+
+    def result(self):
+        return tf.convert_to_tensor(self.sums)
+
+
+def test_a_metric_of_vectors_and_intervals_of_validation(tmp_path):
+    def fit(others, *callbacks):
+        learner, episodes = KILLED_RUN["make"]("ProtoNet", num_episodes=4)
+        metrics = ["accuracy", Scores()]
+        learner.compile("adam", learner.loss, metrics=metrics, run_eagerly=True)
+        return learner.fit(
+            episodes,
+            validation_data=episodes,
+            epochs=2,
+            verbose=0,
+            callbacks=[*others, *callbacks],
+        ).history
+
+    expected = fit([])
+    backup = km.callbacks.BackupAndRestore(tmp_path, save_freq=1)
+    with pytest.raises(InterruptedError):
+        fit([Interrupt(3)], backup)
+    received = fit([], backup)
+    assert received.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(received[name], values)
+
+
 def spoiled(first_bad):
     """Return episodes that hold NaN from an index on."""
 

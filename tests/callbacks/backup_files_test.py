@@ -65,6 +65,27 @@ def test_each_damaged_byte_of_the_numbers_is_seen(tmp_path):
             assert step(BackupFiles(tmp_path)) == 1
 
 
+@pytest.mark.filterwarnings("ignore:The backup")
+def test_damage_anywhere_is_seen_or_does_no_harm(tmp_path):
+    BackupFiles(tmp_path).write(1, {"step": 1}, {"w": np.ones([3])})
+    path = newest(tmp_path)
+    whole, seen = path.read_bytes(), 0
+    for place in range(2 * len(whole)):
+        damaged = bytearray(whole)
+        # A lowest bit is that of encryption, a high one makes a size too large.
+        damaged[place // 2] ^= 64 if place % 2 else 1
+        path.write_bytes(damaged)
+        try:
+            about, arrays = BackupFiles(tmp_path).read()
+        except ValueError as error:
+            assert "All backups are damaged" in str(error)
+            seen += 1
+            continue
+        assert about == {"step": 1} and arrays.keys() == {"w"}
+        np.testing.assert_array_equal(arrays["w"], np.ones([3]))
+    assert seen > len(whole)
+
+
 def test_all_damaged_is_an_error(tmp_path):
     files = BackupFiles(tmp_path)
     write(files, 1)

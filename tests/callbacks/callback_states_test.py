@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+import kerasmeta as km
 from kerasmeta.callbacks.callback_states import CallbackStates
 
 
@@ -41,6 +42,25 @@ def test_a_history_that_grew_in_place_is_seen():
     states = CallbackStates(callbacks)
     callbacks[1].epoch.append(0)
     assert states.get()[0] == {"History/0/epoch": "[0]"}
+
+
+def test_arguments_of_a_base_are_arguments():
+    stopping = km.callbacks.EpisodicEarlyStopping(min_delta=0.1, patience=3)
+    states = CallbackStates([stopping])
+    stopping.min_delta, stopping.wait = -0.1, 1
+    name = "EpisodicEarlyStopping/0/wait"
+    assert states.get() == ({name: "1"}, {})
+
+
+def test_the_history_of_a_vector_comes_back():
+    callbacks = trained()
+    states = CallbackStates(callbacks)
+    callbacks[1].history = {"f1": [np.float32([0.5, 1]), np.float32([1, 0])]}
+    plain, arrays = states.get()
+    assert not arrays
+    callbacks[1].history = {}
+    states.set(plain, arrays)
+    assert callbacks[1].history == {"f1": [[0.5, 1], [1, 0]]}
 
 
 def test_a_callback_that_is_gone_is_told():

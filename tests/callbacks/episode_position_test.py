@@ -62,6 +62,17 @@ def test_counting():
     }
 
 
+@pytest.mark.parametrize("steps", [3, None])
+def test_the_last_episodes_of_a_pass(steps):
+    position = EpisodePosition(numbers(12), steps)
+    for _ in range(2 if steps else 1):
+        for batch in range(steps or 6):
+            position.batch = batch
+            position.advance(batch)
+        position.end_epoch()
+    assert "indices [10, 11]" in position.describe()
+
+
 def test_errors():
     with pytest.raises(ValueError, match="`tf.data.Dataset`, as"):
         EpisodePosition({"support_x": np.zeros(3)}, None)
