@@ -25,22 +25,23 @@ def optimal_return(arms, pulls):
     Experiments", Sankhya 16.
 
     Args:
-        arms: Number of arms, whose probabilities are uniform in 0..1.
+        arms: Number of arms, at least 2, whose probabilities are uniform in
+            0..1.
         pulls: Number of pulls.
 
     Returns:
         Number.
 
     Raises:
-        ValueError: If an argument is no positive integer, or there is too much
-            that can happen.
+        ValueError: If an argument is no such integer, or there is too much that
+            can happen.
 
     Example:
 
     >>> round(km.rl.optimal_return(arms=2, pulls=2), 4)
     1.0833
     """
-    arms = check_positive_int("arms", arms)
+    arms = check_positive_int("arms", arms, minimum=2)
     pulls = check_positive_int("pulls", pulls)
     beliefs = math.comb(pulls + 2 * arms, pulls)
     if beliefs > _LIMIT:

@@ -138,6 +138,11 @@ class PolicyLearner(keras.Model, abc.ABC):
         self._intervals.update_state(returns)
         return {**self._update_returns(returns), **self._intervals.result()}
 
+    def _get_metrics_result_or_logs(self, logs):
+        # Read anew outside of a step, sums are those over all replicas.
+        pooled = self.get_metrics_result()
+        return {name: pooled.get(name, value) for name, value in logs.items()}
+
     def _update_returns(self, returns):
         for name, values in returns.items():
             self._return_means[name].update_state(values)

@@ -71,10 +71,14 @@ def make_app(folder, limits=None):
     def post(function):
         """Serve a function of a body; in a thread, for it may take long."""
 
+        def answer(body):
+            # Made into text here, too: a million numbers take long.
+            return fastapi.responses.JSONResponse(function(body))
+
         @app.post(f"/{function.__name__}")
         async def endpoint(request: fastapi.Request):
             body = await read_body(request, limits.max_bytes)
-            return await run_in_threadpool(function, body)
+            return await run_in_threadpool(answer, body)
 
     for function in (adapt, predict_query, forget):
         post(function)

@@ -53,12 +53,10 @@ def test_what_is_greedy_is_optimal_where_pulls_are_few():
     assert abs(mean - optimal) < 2 * width
 
 
-def test_one_arm_is_pulled():
-    np.testing.assert_allclose(km.rl.optimal_return(1, 7), 3.5)
-
-
 def test_what_is_too_much():
     with pytest.raises(ValueError, match="Received: arms=5, pulls=100"):
         km.rl.optimal_return(5, 100)
     with pytest.raises(ValueError, match="pulls=0"):
         km.rl.optimal_return(2, 0)
+    with pytest.raises(ValueError, match="arms=1"):
+        km.rl.optimal_return(1, 500)

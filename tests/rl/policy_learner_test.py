@@ -145,7 +145,13 @@ for _ in range(one.updates):
 for a, b in zip(one.get_weights(), both.get_weights(), strict=True):
     np.testing.assert_allclose(a, b, atol=1e-5)
 logs = both.evaluate(trials, return_dict=True, verbose=0)
-assert np.isfinite(list(logs.values())).all(), logs
+parts = [one.collect(half["tasks"], half["seed"][0])[1] for half in halves]
+for name in parts[0]:
+    earned = np.concatenate([part[name] for part in parts])
+    width = 1.96 * np.std(earned, ddof=1) / np.sqrt(6)
+    expected = [np.mean(earned), width]
+    received = [logs[name], logs[f"{name}_ci95"]]
+    np.testing.assert_allclose(received, expected, rtol=1e-4)
 try:
     both.fit(bandits.trials(5), steps_per_epoch=1)
 except ValueError as error:

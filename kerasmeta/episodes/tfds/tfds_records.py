@@ -116,10 +116,11 @@ def load_all(load, ids, element_spec):
                 array[start : start + len(leaf)] = leaf
             start += len(leaf)
     except tf.errors.OpError as error:
+        among = ids[start : start + _CHUNK]
         raise ValueError(
             "A data set must hold examples such as its features say. Prepare "
             "it again. Received: an example among the numbers "
-            f"{start}..{min(start + _CHUNK, len(ids)) - 1}, where "
+            f"{among[0]}..{among[-1]}, where "
             f"{error_reason(error)}"
         ) from error
     return arrays
