@@ -94,4 +94,6 @@ def _is_plain(value):
 def _is_arrays(value):
     """Whether it is a list of arrays, such as the best weights so far."""
     is_list = type(value) is list and len(value) > 0
-    return is_list and all(isinstance(v, np.ndarray) for v in value)
+    return is_list and all(
+        isinstance(v, np.ndarray) and not v.dtype.hasobject for v in value
+    )

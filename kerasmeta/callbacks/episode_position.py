@@ -35,9 +35,10 @@ class EpisodePosition:
                 f"{self._size} meta-batches"
             )
         self._episodes = episodes
+        # Plain integers, for JSON has no others.
         self._steps = {
-            "steps_per_epoch": steps_per_epoch,
-            "steps_per_execution": steps_per_execution,
+            "steps_per_epoch": steps_per_epoch and int(steps_per_epoch),
+            "steps_per_execution": int(steps_per_execution),
         }
         self.epoch = self.batch = self.total = self.replayed = 0
         self._taken = self._last = 0

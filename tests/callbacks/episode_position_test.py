@@ -1,5 +1,7 @@
 """A run that resumes sees the episodes that it would have seen."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -45,7 +47,7 @@ def test_it_continues(mapped, num_episodes, steps, total, batch, expected):
 
 
 def test_counting():
-    position = EpisodePosition(numbers(), 10)
+    position = EpisodePosition(numbers(), np.int64(10))
     for batch in range(10):
         position.batch = batch
         assert position.advance(batch) == 1
@@ -53,7 +55,7 @@ def test_counting():
     assert "step 10 " in position.describe()
     assert "indices [18, 19]" in position.describe()
     position.end_epoch()
-    assert position.get() == {
+    assert json.loads(json.dumps(position.get())) == {
         "epoch": 1,
         "batch": 0,
         "total": 10,
