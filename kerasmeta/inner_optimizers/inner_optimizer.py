@@ -120,7 +120,7 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
         rate = self._rate_variable.numpy()
         # The number itself, which the variable may have rounded.
         is_same = rate == rate.dtype.type(self._learning_rate)
-        return self._learning_rate if is_same else float(rate)
+        return self._learning_rate if is_same else _shortest(rate)
 
     @learning_rate.setter
     def learning_rate(self, rate):
@@ -130,8 +130,9 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
                 "number that is not learned. Make another optimizer instead. "
                 f"Received: learning_rate={rate!r} for {self!r}"
             )
-        self._learning_rate = check_positive_number("learning_rate", rate)
-        self._rate_variable.assign(self._learning_rate)
+        self._rate_variable.assign(check_positive_number("learning_rate", rate))
+        # A schedule that goes on from a file must see the very same number.
+        self._learning_rate = _shortest(self._rate_variable.numpy())
 
     def rate_at(self, step):
         """Return the rate of a step."""
@@ -179,6 +180,11 @@ def _check_rate(learning_rate):
     if isinstance(learning_rate, schedule):
         return learning_rate
     return check_positive_number("learning_rate", learning_rate)
+
+
+def _shortest(rate):
+    """Return the number of fewest digits that is rounded to `rate`."""
+    return float(str(rate))
 
 
 def _norm(gradients):

@@ -104,5 +104,9 @@ def test_an_optimizer_keeps_the_number_it_was_given():
     optimizer.learning_rate = 0.7
     assert optimizer.get_config()["learning_rate"] == 0.7
     assert float(tf.convert_to_tensor(optimizer.rate_at(0))) == np.float32(0.7)
+    optimizer.learning_rate = 0.7 * 0.9**7
+    other = km.inner_optimizers.Adam(0.3)
+    other.set_weights(optimizer.get_weights())
+    assert other.learning_rate == optimizer.learning_rate
     optimizer.set_weights([np.array(0.25)])
     assert optimizer.learning_rate == 0.25
