@@ -102,7 +102,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         """Let go of what `fit` was called with, whichever way it ended."""
         if self._train_function is not None:
             model.train_function = self._train_function
-        self._position = self._backup = self._others = self._iterator = None
+        self._train_function = self._position = self._backup = None
+        self._others = self._iterator = None
 
     @property
     def num_batches(self):
