@@ -134,11 +134,14 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
         self._rate_variable.assign(self._learning_rate)
 
     def rate_at(self, step):
-        """Return the rate of a step."""
+        """Return the rate of a step, of dtype `floatx()`.
+
+        Weights may have another, to which it has to be cast.
+        """
         if self._rate_variable is None:
             # As fast weights, which have full precision.
             return tf.cast(self._learning_rate(step), keras.config.floatx())
-        return self._rate_variable.value
+        return tf.convert_to_tensor(self._rate_variable.value)
 
     def clip(self, gradients):
         """Return the gradients within their limit."""

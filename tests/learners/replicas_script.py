@@ -230,6 +230,33 @@ def check_noise():
     np.testing.assert_array_equal(after, np.add(before, [0, 2]))
 
 
+def check_constants():
+    """What nothing assigns stays exactly what it is, on uneven replicas."""
+    values = np.random.default_rng(0).normal(size=1000)
+    values[0] = np.inf
+    with STRATEGY.scope():
+        norm = keras.layers.BatchNormalization(dtype="bfloat16")
+        learner = L.ProtoNet(keras.Sequential([keras.Input((1000,)), norm]))
+    norm.moving_mean.assign(values)
+    before = norm.moving_mean.numpy()
+
+    @tf.function
+    def step():
+        def on_replica():
+            context = tf.distribute.get_replica_context()
+            count = 1 + context.replica_id_in_sync_group
+            with ReplicaShare([], count).own_state(learner):
+                norm.moving_variance.assign(norm.moving_variance * 4)
+
+        STRATEGY.run(on_replica)
+
+    step()
+    np.testing.assert_array_equal(norm.moving_mean.numpy(), before)
+    np.testing.assert_allclose(
+        norm.moving_variance.numpy().astype("float32"), 4.0, rtol=0.01
+    )
+
+
 def check_error():
     """Nobody synchronizes statistics with a replica without tasks."""
     try:
@@ -240,7 +267,11 @@ def check_error():
         raise AssertionError("no error")
 
 
-CHECKS = {"noise": check_noise, "error": check_error}
+CHECKS = {
+    "noise": check_noise,
+    "constants": check_constants,
+    "error": check_error,
+}
 
 
 def main():
