@@ -257,6 +257,19 @@ def check_constants():
     )
 
 
+def check_metrics():
+    """Metrics that look at axes see those of queries, not of tasks."""
+    values = []
+    for strategy in (tf.distribute.get_strategy(), STRATEGY):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            learner = L.MAML(km.backbones.mlp((1,), 1, units=(4,)))
+            learner.compile(loss="mse", metrics=[keras.metrics.R2Score()])
+        episodes = km.tasks.Sinusoid(shots=5).episodes(2, num_episodes=4)
+        values.append(learner.evaluate(episodes, verbose=0))
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
 def check_error():
     """Nobody synchronizes statistics with a replica without tasks."""
     try:
@@ -270,6 +283,7 @@ def check_error():
 CHECKS = {
     "noise": check_noise,
     "constants": check_constants,
+    "metrics": check_metrics,
     "error": check_error,
 }
 

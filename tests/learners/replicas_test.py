@@ -65,5 +65,10 @@ def test_two_workers_are_one_for(group, run_workers):
 
 
 @pytest.mark.slow
+def test_metrics_look_at_queries():
+    run_mirrored("metrics")
+
+
+@pytest.mark.slow
 def test_synchronized_statistics_need_a_task_on_each_replica():
     run_mirrored("error")
