@@ -114,7 +114,10 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
 
     @property
     def learning_rate(self):
-        """The rate that is used now, a number or a schedule."""
+        """The rate that is used now, a number or a schedule.
+
+        In `step` it is `rate_at`, which graphs see.
+        """
         if self._rate_variable is None:
             return self._learning_rate
         rate = self._rate_variable.numpy()
