@@ -12,6 +12,9 @@ import tensorflow as tf
 
 ROOT = pathlib.Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+# Programs that tests run in processes of their own. The search for examples in
+# docstrings would import them here, where they make replicas.
+collect_ignore_glob = ["*_script.py"]
 
 
 @pytest.fixture(autouse=True)

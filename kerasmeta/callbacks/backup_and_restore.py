@@ -43,9 +43,11 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     Example:
 
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
     >>> learner = km.learners.MAML(km.backbones.mlp((1,), 1))
     >>> learner.compile("adam", "mse")
-    >>> backup = km.callbacks.BackupAndRestore("backups", save_freq=2)
+    >>> backup = km.callbacks.BackupAndRestore(folder.name, save_freq=2)
     >>> history = learner.fit(
     ...     km.tasks.Sinusoid().episodes(batch_size=2),
     ...     steps_per_epoch=4, verbose=0, callbacks=[backup],

@@ -26,10 +26,10 @@ class GymnasiumTasks(Environment):
     and earns nothing.
 
     It runs in Python, one environment after another, neither in XLA nor on
-    several replicas. Simulators
-    are no pure functions: only the last state of the last `reset` can be gone
-    on with, so do not share one object between trainings that run in turns. A
-    learner on it is not saved with `save`; use `save_weights`.
+    several replicas. Simulators are no pure functions: only the last state of
+    the last `reset` can be gone on with, so do not share one object between
+    trainings that run in turns. A learner on it is not saved with `save`; use
+    `save_weights`.
 
     Args:
         make: Function from the number of a task, an `int` of 0..2**31 - 2, to

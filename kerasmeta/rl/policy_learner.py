@@ -108,6 +108,20 @@ class PolicyLearner(keras.Model, abc.ABC):
         check_trials(x, self.distribute_strategy)
         return super().evaluate(x, *args, **kwargs)
 
+    def predict(self, *args, **kwargs):
+        """Refuse: there are no inputs to predict from."""
+        raise NotImplementedError(
+            "A learner that acts has no inputs to predict from. `evaluate` "
+            "returns what it earns, and `collect` what it does."
+        )
+
+    def export(self, *args, **kwargs):
+        """Refuse: there is no support set to adapt to."""
+        raise NotImplementedError(
+            "Learners that act are not exported; `save` keeps one in a .keras "
+            "file."
+        )
+
     def train_step(self, data):
         """Act in a meta-batch of tasks, learn from it, and return the logs."""
         experience, returns = self.collect(

@@ -42,6 +42,6 @@ def test_as_skip(kind):
 
 
 def test_however_far():
-    begun = time.perf_counter()
+    begun = time.process_time()
     next(iter(skip_batches(sinusoid(), 10**9)))
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5

@@ -389,7 +389,7 @@ def cases():
             yield pytest.param(name, check, marks=marks)
 
 
-@pytest.mark.parametrize("name, check", cases())
+@pytest.mark.parametrize("name, check", list(cases()))
 def test_contract(name, check):
     row = dict(ROWS[name])
     build, episodes = row.pop("learner"), row.pop("episodes")

@@ -154,6 +154,14 @@ except ValueError as error:
 """
 
 
+def test_what_needs_a_support_set_is_refused():
+    learner = rl2(km.rl.BernoulliBandits(2))
+    with pytest.raises(NotImplementedError, match="`evaluate` returns"):
+        learner.predict(np.zeros([2, 3]))
+    with pytest.raises(NotImplementedError, match="`save` keeps one"):
+        learner.export("never written")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["RL2", "MAMLPolicyGradient"])
 def test_two_replicas_have_shares_and_seeds_of_their_own(name):

@@ -57,10 +57,11 @@ def limits():
         try:
             yield
         finally:
+            # Also of a file that was refused.
             faulthandler.cancel_dump_traceback_later()
-        grown, seconds = _peak() - before, time.process_time() - start
-        assert grown < _GIGABYTE, f"{what} took {grown >> 20} MB"
-        assert seconds < _SECONDS, f"{what} took {seconds:.0f} s"
+            grown, seconds = _peak() - before, time.process_time() - start
+            assert grown < _GIGABYTE, f"{what} took {grown >> 20} MB"
+            assert seconds < _SECONDS, f"{what} took {seconds:.0f} s"
 
     return limited
 

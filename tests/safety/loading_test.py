@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import kerasmeta as km
+from kerasmeta.export import export_learner
 
 PACKAGE = pathlib.Path(km.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -56,7 +57,7 @@ def instance(module, name, **config):
     "forged",
     [
         function("os", "system"),
-        function("kerasmeta.export.saved_model", "export_learner"),
+        function(export_learner.__module__, export_learner.__name__),
         instance("subprocess", "Popen", args=["true"]),
         instance("keras.utils", "get_file", origin="file:///etc/hostname"),
     ],

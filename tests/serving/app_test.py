@@ -31,16 +31,19 @@ def serving(folder, limits=LIMITS):
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(
-        base_url=f"http://127.0.0.1:{port}", timeout=60
-    ) as client:
-        yield client
-    server.should_exit = True
-    thread.join()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=60
+        ) as client:
+            yield client
+    finally:
+        # A thread that goes on would keep Python from ending.
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,8 @@ def test_users_at_once_get_what_direct_calls_give(curves):
     family = km.tasks.Sinusoid(5, 6).episodes(1, num_episodes=16)
     tasks = [{k: t[0].numpy() for k, t in x.items()} for x, _ in family]
     model = tf.saved_model.load(str(curves))
-    barrier = threading.Barrier(len(tasks))
+    # Where one fails, the others wait no longer.
+    barrier = threading.Barrier(len(tasks), timeout=60)
 
     def ask(client, task):
         support = {k: task[k].tolist() for k in ("support_x", "support_y")}

@@ -90,3 +90,12 @@ def test_a_copy_serves_where_keras_is_not(folder, tmp_path):
 
 def find_port(line):
     return re.search(r"http://127\.0\.0\.1:(\d+)", line)
+
+
+def test_what_is_missing_is_named():
+    # A module of None cannot be imported.
+    code = "import sys; sys.modules['fastapi'] = None; import kerasmeta.serving"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8"
+    )
+    assert "pip install kerasmeta[serving]" in done.stderr
