@@ -14,13 +14,15 @@ def make_variables(learner, data):
     know, what predictions look like, is traced for a single task.
 
     Args:
-        learner: Compiled `MetaLearner`.
+        learner: `MetaLearner`; if it is not compiled, Keras will say so.
         data: Dataset of episodes that `check_episodes` has seen. Of arrays and
             under a strategy Keras' own way is left to itself.
     """
     is_dataset = isinstance(data, tf.data.Dataset)
     is_alone = learner._distribute_strategy is None
-    if not (is_dataset and is_alone) or learner.run_eagerly:
+    if not (is_dataset and is_alone and learner.compiled):
+        return
+    if learner.run_eagerly:
         return
     metrics = learner._compile_metrics
     needs_metrics = metrics is not None and not metrics.built

@@ -105,6 +105,13 @@ def test_layers_that_are_built_in_their_first_call_train(metrics):
     assert len(traces) == 1
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate"])
+def test_learners_that_are_not_compiled_get_the_message_of_keras(method):
+    learner = km.learners.MAML(km.backbones.mlp((1,), 1, units=(4,)))
+    with pytest.raises(ValueError, match="must call `compile"):
+        getattr(learner, method)(episodes(num_episodes=2), verbose=0)
+
+
 def test_metrics_without_a_result_before_the_first_update():
     learner = learner_with([LazyError(name="lazy")])
     data = episodes(num_episodes=4)
