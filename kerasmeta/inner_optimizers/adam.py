@@ -87,7 +87,8 @@ class Adam(InnerOptimizer):
     def _rate(self, step, dtype):
         t = tf.cast(step, dtype) + 1
         one, two = tf.cast(self.beta_1, dtype), tf.cast(self.beta_2, dtype)
-        return self.rate_at(step) * tf.sqrt(1 - two**t) / (1 - one**t)
+        rate = tf.cast(self.rate_at(step), dtype)
+        return rate * tf.sqrt(1 - two**t) / (1 - one**t)
 
     def get_config(self):
         return {

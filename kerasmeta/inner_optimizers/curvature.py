@@ -69,7 +69,7 @@ class Curvature(InnerOptimizer):
     def step(self, weights, gradients, state, step, loss=None):
         rate = self.rate_at(step)
         moved = [
-            w - rate * _transform(g, matrices)
+            w - tf.cast(rate, w.dtype) * _transform(g, matrices)
             for w, g, matrices in zip(weights, gradients, self.matrices)
         ]
         return moved, state

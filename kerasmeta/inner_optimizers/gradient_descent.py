@@ -1,6 +1,7 @@
 """Plain gradient descent in the inner loop."""
 
 import keras
+import tensorflow as tf
 
 from kerasmeta.inner_optimizers.inner_optimizer import InnerOptimizer
 
@@ -34,4 +35,7 @@ class GradientDescent(InnerOptimizer):
 
     def step(self, weights, gradients, state, step, loss=None):
         rate = self.rate_at(step)
-        return [w - rate * g for w, g in zip(weights, gradients)], state
+        moved = [
+            w - tf.cast(rate, w.dtype) * g for w, g in zip(weights, gradients)
+        ]
+        return moved, state

@@ -114,7 +114,10 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
 
     @property
     def learning_rate(self):
-        """The rate that is used now, a number or a schedule."""
+        """The rate that is used now, a number or a schedule.
+
+        In `step` it is `rate_at`, which graphs see.
+        """
         if self._rate_variable is None:
             return self._learning_rate
         rate = self._rate_variable.numpy()
@@ -135,11 +138,14 @@ class InnerOptimizer(keras.layers.Layer, abc.ABC):
         self._learning_rate = _shortest(self._rate_variable.numpy())
 
     def rate_at(self, step):
-        """Return the rate of a step."""
+        """Return the rate of a step, of dtype `floatx()`.
+
+        Weights may have another, to which it has to be cast.
+        """
         if self._rate_variable is None:
             # As fast weights, which have full precision.
             return tf.cast(self._learning_rate(step), keras.config.floatx())
-        return self._rate_variable.value
+        return tf.convert_to_tensor(self._rate_variable.value)
 
     def clip(self, gradients):
         """Return the gradients within their limit."""

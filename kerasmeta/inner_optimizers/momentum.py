@@ -57,7 +57,7 @@ class Momentum(InnerOptimizer):
 
     def step(self, weights, gradients, state, step, loss=None):
         rate = self.rate_at(step)
-        downhill = [-rate * g for g in gradients]
+        downhill = [-tf.cast(rate, g.dtype) * g for g in gradients]
         velocities = [self.momentum * v + d for v, d in zip(state, downhill)]
         moves = velocities
         if self.nesterov:

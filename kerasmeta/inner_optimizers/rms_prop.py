@@ -57,7 +57,7 @@ class RMSprop(InnerOptimizer):
         ]
         rate = self.rate_at(step)
         moved = [
-            w - rate * g / tf.sqrt(v + self.epsilon)
+            w - tf.cast(rate, w.dtype) * g / tf.sqrt(v + self.epsilon)
             for w, g, v in zip(weights, gradients, squares)
         ]
         return moved, squares

@@ -3,6 +3,7 @@
 from kerasmeta.learners.adapted_layers import copy_adapted_layers
 from kerasmeta.learners.adapted_model import AdaptedModel
 from kerasmeta.learners.checks import check_support
+from kerasmeta.learners.lora_weights import enable_lora_as
 
 
 def adapt_learner(learner, support_x, support_y, support_mask=None):
@@ -59,6 +60,7 @@ def adapt_network(learner, support_x, support_y, support_mask=None):
 def _with_support_statistics(learner):
     config = {**learner.get_config(), "batch_norm": "inductive"}
     copy = type(learner).from_config(config)
+    enable_lora_as(learner, copy)
     copy.set_weights(learner.get_weights())
     copy_adapted_layers(learner, copy)
     return copy

@@ -62,8 +62,17 @@ def check_structure(element_spec):
                     "`.batch()` on a dataset of single episodes."
                 )
     _check_axis(0, "tasks", [x, query_y])
-    _check_axis(1, "support examples", [x["support_x"], x["support_y"]])
-    _check_axis(1, "queries", [x["query_x"], query_y])
+    support = [v for k, v in x.items() if k.startswith("support_")]
+    queries = [v for k, v in x.items() if k.startswith("query_")]
+    _check_axis(1, "support examples", support)
+    _check_axis(1, "queries", [*queries, query_y])
+    for name in {"support_mask", "query_mask"} & set(x):
+        if x[name].shape.rank not in (None, 2):
+            raise ValueError(
+                "A mask must have one bool for each example of each task, "
+                f"`[T, S]` or `[T, Q]`. Received: {name} of shape "
+                f"{x[name].shape}"
+            )
 
 
 def check_class_weight(class_weight):

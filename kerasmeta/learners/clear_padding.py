@@ -27,4 +27,7 @@ def clear_padding(episodes):
 def unpack_clear(data):
     """Return episodes, targets and sample weights, with zeros for padding."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    return clear_padding(x), zero_padding(y, x.get("query_mask")), sample_weight
+    mask = x.get("query_mask")
+    if sample_weight is not None:
+        sample_weight = zero_padding(sample_weight, mask)
+    return clear_padding(x), zero_padding(y, mask), sample_weight

@@ -36,3 +36,14 @@ def check_adaptable(network):
             f"named {network.name!r} in which everything is frozen"
         )
     return network
+
+
+def check_fast_weights(weights):
+    """Return fast weights, or say that all have been frozen."""
+    if not weights:
+        raise ValueError(
+            "A learner must have trainable weights to adapt, in evaluation, "
+            "too. Set `trainable = True` on what adapts. Received: a network "
+            "that has been frozen since the learner was constructed"
+        )
+    return weights

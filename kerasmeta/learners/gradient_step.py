@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from kerasmeta.learners.gradient_checks import check_fast_weights
+
 
 def gradient_step(learner, training):
     """Return the step of a gradient learner's inner loop.
@@ -18,7 +20,7 @@ def gradient_step(learner, training):
 
     def step_fn(state, step, support):
         support = learner.support_batch(support, step)
-        weights = state["fast_weights"]
+        weights = check_fast_weights(state["fast_weights"])
         with tf.GradientTape() as tape:
             tape.watch(weights)
             loss, buffers = learner.inner_objective(

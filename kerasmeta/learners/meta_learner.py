@@ -188,17 +188,11 @@ class MetaLearner(keras.Model, abc.ABC):
         data, count = without_empty(data, self)
         x, y, sample_weight = unpack_clear(data)
         loss, query_pred = self.meta_loss(x, y, sample_weight, training=False)
-        x, y, query_pred, sample_weight = only_real(
-            count, x, y, query_pred, sample_weight
-        )
-        logs = self._update_metrics(loss, x, y, query_pred, sample_weight)
+        x, *judged = only_real(count, x, y, query_pred, sample_weight)
+        logs = self._update_metrics(loss, x, *judged)
         if self._compile_metrics is not None:
             self._task_intervals.update_from(
-                self._compile_metrics,
-                y,
-                query_pred,
-                sample_weight,
-                x.get("query_mask"),
+                self._compile_metrics, *judged, x.get("query_mask")
             )
         intervals = self._task_intervals.result()
         # Only of the metrics compiled now: `compile` can be called again.
@@ -222,10 +216,13 @@ class MetaLearner(keras.Model, abc.ABC):
         self._loss_tracker.update_state(
             tf.where(tasks > 0, loss * num_replicas(), 0), sample_weight=tasks
         )
-        y, query_pred, sample_weight = real_queries(
-            x.get("query_mask"), y, query_pred, sample_weight
-        )
         return self.compute_metrics(x, y, query_pred, sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Show metrics the real queries of all tasks, `[n, ...]`."""
+        # Here, because Keras calls it by itself to build metrics on replicas.
+        queries = real_queries(x.get("query_mask"), y, y_pred, sample_weight)
+        return super().compute_metrics(x, *queries)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if iterator is not None and self._distribute_strategy is not None:

@@ -168,22 +168,32 @@ class ReplicaShare:
                 offset = tf.stack([self._first, tf.zeros_like(self._first)])
                 offset = tf.cast(offset, variable.dtype) * TASK_STRIDE
                 variable.assign(variable.value + offset)
+        before = [tf.identity(variable.value) for variable in state]
         yield
-        self._pool(state)
+        self._pool(state, before)
 
-    def _pool(self, state):
-        """Make state the mean over tasks, or that of the first replica."""
+    def _pool(self, state, before):
+        """Make state the mean over tasks, or that of the first replica.
+
+        The mean of what has changed: shares such as 1/3 do not add up to one,
+        and what nothing assigns would drift.
+        """
         is_first = self._context.replica_id_in_sync_group == 0
         groups = collections.defaultdict(list)
-        for variable in state:
+        for variable, old in zip(state, before):
             value = tf.convert_to_tensor(variable.value)
-            share = self._of_all if value.dtype.is_floating else is_first
-            groups[value.dtype].append((variable, _times(value, share)))
-        for group in groups.values():
-            variables, values = zip(*group)
+            share = is_first
+            if value.dtype.is_floating:
+                # The difference of what is infinite is NaN.
+                change = tf.where(value == old, 0.0, 1.0)
+                value = _times(value - old, change)
+                share = self._of_all
+            groups[value.dtype].append((variable, old, _times(value, share)))
+        for dtype, group in groups.items():
+            variables, olds, values = zip(*group)
             sums = self._context.all_reduce("SUM", list(values))
-            for variable, value in zip(variables, sums):
-                variable.assign(value)
+            for variable, old, value in zip(variables, olds, sums):
+                variable.assign(old + value if dtype.is_floating else value)
 
 
 def _times(value, factor):

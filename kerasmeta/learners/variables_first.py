@@ -14,23 +14,33 @@ def make_variables(learner, data):
     know, what predictions look like, is traced for a single task.
 
     Args:
-        learner: Compiled `MetaLearner`.
+        learner: `MetaLearner`; if it is not compiled, Keras will say so.
         data: Dataset of episodes that `check_episodes` has seen. Of arrays and
             under a strategy Keras' own way is left to itself.
     """
     is_dataset = isinstance(data, tf.data.Dataset)
     is_alone = learner._distribute_strategy is None
-    if not (is_dataset and is_alone) or learner.run_eagerly:
+    if not (is_dataset and is_alone and learner.compiled):
         return
-    if learner.optimizer is not None and not learner.optimizer.built:
-        learner.optimizer.build(learner.trainable_variables)
+    if learner.run_eagerly:
+        return
     metrics = learner._compile_metrics
-    leaves = tf.nest.flatten(data.element_spec)
-    if metrics is None or any(leaf.shape.rank is None for leaf in leaves):
-        return
-    if not metrics.built:
-        metrics.build(*_queries_of_a_task(learner, data))
-    learner._task_intervals.build_for(metrics)
+    needs_metrics = metrics is not None and not metrics.built
+    needs_slots = learner.optimizer is not None and not learner.optimizer.built
+    is_built = all(layer.built for layer in learner._flatten_layers())
+    if needs_metrics or (needs_slots and not is_built):
+        leaves = tf.nest.flatten(data.element_spec)
+        if any(leaf.shape.rank is None for leaf in leaves):
+            return
+        # It builds layers that wait for their first call, too, before the
+        # optimizer is told of all weights.
+        queries = _queries_of_a_task(learner, data)
+    if needs_slots:
+        learner.optimizer.build(learner.trainable_variables)
+    if needs_metrics:
+        metrics.build(*queries)
+    if metrics is not None:
+        learner._task_intervals.build_for(metrics)
 
 
 def _queries_of_a_task(learner, data):

@@ -55,7 +55,8 @@ class OpenSetAUROC(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_pred = tf.cast(y_pred, self.dtype)
         y_true = tf.convert_to_tensor(y_true)
-        if y_pred.shape.rank != (y_true.shape.rank or 0) + 1:
+        ranks = y_true.shape.rank, y_pred.shape.rank
+        if None not in ranks and ranks[1] != ranks[0] + 1:
             raise ValueError(
                 "`y_pred` must be logits `[T, Q, N]` for labels `[T, Q]`, or "
                 "`[Q, N]` for `[Q]`. Received: predictions of shape "

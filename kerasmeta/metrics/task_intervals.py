@@ -57,9 +57,10 @@ class TaskIntervals(keras.metrics.Metric):
         """Make the variables for a built metric, as `update_from` takes it."""
         try:
             results = metrics.stateless_result(metrics.variables)
-        except AttributeError:
+        except Exception:
             # Some, such as `F1Score`, make their variables when they are first
-            # updated, and have no result before.
+            # updated, and have no result before, or whatever error: theirs or
+            # those of users. One that stays is raised after an update.
             return
         self.make_sums(_scalars(results))
 

@@ -64,6 +64,17 @@ def test_defaults_are_those_of_keras():
                 assert value == pytest.approx(config[name])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("name", [*PAIRS, "Curvature"])
+def test_weights_of_any_dtype(name, dtype):
+    ours = PAIRS[name][0]() if name in PAIRS else io.Curvature(0.05)
+    weights = [tf.ones([3, 2], dtype)]
+    ours.build_for(weights)
+    moved, _ = ours.apply(weights, weights, ours.initial_state(weights), 0)
+    assert moved[0].dtype == dtype
+    assert (tf.cast(moved[0], "float32").numpy() < 1).all()
+
+
 @pytest.mark.parametrize("as_tensor", [False, True])
 def test_values_are_those_of_keras(pair, as_tensor):
     generator = np.random.default_rng(0)

@@ -43,6 +43,14 @@ BAD = {
         r"support examples, \[4, 6\]",
     ),
     "other queries": (dataset(query_y=LABELS[:, :4]), r"queries, \[4, 6\]"),
+    "other mask": (
+        dataset(support_mask=np.ones((2, 1), bool)),
+        r"support examples, \[1, 6\]",
+    ),
+    "mask with features": (
+        dataset(query_mask=np.ones((2, 6, 1), bool)),
+        "A mask must have one bool",
+    ),
     "NaN": (dataset(query_x=SUPPORT * np.nan), "`query_x` holds NaN"),
     "too many classes": (
         dataset(support_y=LABELS + 2, query_y=LABELS + 2),

@@ -187,6 +187,14 @@ def test_support_mask_leaves_examples_out():
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
 
 
+def test_a_network_that_is_frozen_later_does_not_stay_as_it_is_unseen():
+    learner = compiled(sequential(layers.Dense(4)))
+    x, _ = episodes()
+    learner.trainable = False
+    with pytest.raises(ValueError, match="frozen since the learner was"):
+        learner.adapt(x["support_x"][0], x["support_y"][0])
+
+
 def test_frozen_layers_stay():
     network = sequential(layers.Dense(4, name="frozen"))
     network.get_layer("frozen").trainable = False

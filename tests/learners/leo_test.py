@@ -304,3 +304,22 @@ def test_fit_save_and_load(tmp_path):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=f"Received: .*{message}"):
         compiled(**arguments)
+
+
+def test_adapted_model_keeps_lora():
+    keras.utils.set_random_seed(0)
+    learner = LEO(dense(), ways=3, latent_size=2)
+    learner.compile(loss=CROSSENTROPY)
+    for layer in learner._flatten_layers():
+        if isinstance(layer, layers.Dense):
+            layer.enable_lora(1)
+    x = np.random.default_rng(0).normal(size=(6, 6)).astype("float32")
+    y = np.repeat(np.arange(3), 2)
+    model = learner.adapted_model(x, y)
+    state = learner.adapt(tf.constant(x), tf.constant(y))
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0),
+        learner.predict_query(state, tf.constant(x)),
+        rtol=1e-4,
+        atol=1e-5,
+    )

@@ -355,3 +355,19 @@ def test_a_task_without_queries_does_not_spoil_the_loss():
     batch["query_mask"] &= first
     loss, _ = learner.meta_loss(batch, query_y, training=False)
     assert np.isfinite(loss)
+
+
+def test_weights_of_padding_do_not_matter():
+    learner = maml("moving")
+    learner.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=["accuracy"],
+    )
+    batch, query_y = next(iter(padded()))
+
+    def evaluate(of_padding):
+        weights = tf.where(batch["query_mask"], 1.0, of_padding)
+        data = tf.data.Dataset.from_tensors((batch, query_y, weights))
+        return learner.evaluate(data, verbose=0)
+
+    np.testing.assert_array_equal(evaluate(np.nan), evaluate(0.0))

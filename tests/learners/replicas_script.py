@@ -230,6 +230,46 @@ def check_noise():
     np.testing.assert_array_equal(after, np.add(before, [0, 2]))
 
 
+def check_constants():
+    """What nothing assigns stays exactly what it is, on uneven replicas."""
+    values = np.random.default_rng(0).normal(size=1000)
+    values[0] = np.inf
+    with STRATEGY.scope():
+        norm = keras.layers.BatchNormalization(dtype="bfloat16")
+        learner = L.ProtoNet(keras.Sequential([keras.Input((1000,)), norm]))
+    norm.moving_mean.assign(values)
+    before = norm.moving_mean.numpy()
+
+    @tf.function
+    def step():
+        def on_replica():
+            context = tf.distribute.get_replica_context()
+            count = 1 + context.replica_id_in_sync_group
+            with ReplicaShare([], count).own_state(learner):
+                norm.moving_variance.assign(norm.moving_variance * 4)
+
+        STRATEGY.run(on_replica)
+
+    step()
+    np.testing.assert_array_equal(norm.moving_mean.numpy(), before)
+    np.testing.assert_allclose(
+        norm.moving_variance.numpy().astype("float32"), 4.0, rtol=0.01
+    )
+
+
+def check_metrics():
+    """Metrics that look at axes see those of queries, not of tasks."""
+    values = []
+    for strategy in (tf.distribute.get_strategy(), STRATEGY):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            learner = L.MAML(km.backbones.mlp((1,), 1, units=(4,)))
+            learner.compile(loss="mse", metrics=[keras.metrics.R2Score()])
+        episodes = km.tasks.Sinusoid(shots=5).episodes(2, num_episodes=4)
+        values.append(learner.evaluate(episodes, verbose=0))
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
 def check_error():
     """Nobody synchronizes statistics with a replica without tasks."""
     try:
@@ -240,7 +280,12 @@ def check_error():
         raise AssertionError("no error")
 
 
-CHECKS = {"noise": check_noise, "error": check_error}
+CHECKS = {
+    "noise": check_noise,
+    "constants": check_constants,
+    "metrics": check_metrics,
+    "error": check_error,
+}
 
 
 def main():

@@ -47,7 +47,7 @@ def run_mirrored(*names):
 
 
 def test_two_replicas_are_one():
-    run_mirrored("noise", "r2d2")
+    run_mirrored("noise", "constants", "r2d2")
 
 
 @pytest.mark.slow
@@ -62,6 +62,11 @@ def test_two_workers_are_one_for(group, run_workers):
     names = WORKERS[group]
     for text in run_workers(SCRIPT, "workers", *names, timeout=1800):
         assert text.strip().endswith("equal")
+
+
+@pytest.mark.slow
+def test_metrics_look_at_queries():
+    run_mirrored("metrics")
 
 
 @pytest.mark.slow
