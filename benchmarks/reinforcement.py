@@ -181,7 +181,7 @@ def main():
     arguments = parser.parse_args()
     is_bandits = arguments.problem == "bandits"
     arguments.learning_rate = arguments.learning_rate or (
-        1e-2 if is_bandits else 3e-3
+        1e-2 if is_bandits else 1e-3
     )
     keras.utils.set_random_seed(arguments.seed)
     run = report_bandits if is_bandits else report_navigation

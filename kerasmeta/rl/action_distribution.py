@@ -9,6 +9,8 @@ from kerasmeta.ops.seeded_noise import seeded_normals
 from kerasmeta.ops.seeded_noise import seeded_uniforms
 
 _TINY = 1e-30
+# Beyond these an inner step makes numbers that no other step can mend.
+_LOG_DEVIATIONS = math.log(0.01), math.log(100.0)
 
 
 class ActionDistribution(abc.ABC):
@@ -79,31 +81,39 @@ class Categorical(ActionDistribution):
 
 
 class DiagonalNormal(ActionDistribution):
-    """Vectors: the outputs are means, then logarithms of deviations."""
+    """Vectors: the outputs are means, then logarithms of deviations.
+
+    Deviations are kept between 0.01 and 100.
+    """
 
     @property
     def output_size(self):
         return 2 * self.size
 
     def sample(self, outputs, seed):
-        mean, log_deviation = tf.split(outputs, 2, axis=-1)
+        mean, log_deviation = _split(outputs)
         noise = seeded_normals(tf.shape(mean), seed)
         return mean + tf.exp(log_deviation) * noise
 
     def log_prob(self, outputs, actions):
-        mean, log_deviation = tf.split(outputs, 2, axis=-1)
+        mean, log_deviation = _split(outputs)
         scaled = (actions - mean) * tf.exp(-log_deviation)
         constant = 0.5 * math.log(2 * math.pi)
         logs = -0.5 * tf.square(scaled) - log_deviation - constant
         return tf.reduce_sum(logs, axis=-1)
 
     def entropy(self, outputs):
-        _, log_deviation = tf.split(outputs, 2, axis=-1)
+        _, log_deviation = _split(outputs)
         constant = 0.5 * math.log(2 * math.pi * math.e)
         return tf.reduce_sum(log_deviation + constant, axis=-1)
 
     def encode(self, actions):
         return actions
+
+
+def _split(outputs):
+    mean, log_deviation = tf.split(outputs, 2, axis=-1)
+    return mean, tf.clip_by_value(log_deviation, *_LOG_DEVIATIONS)
 
 
 def action_distribution(environment):

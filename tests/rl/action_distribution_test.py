@@ -1,7 +1,9 @@
 import numpy as np
+import scipy.stats
 import tensorflow as tf
 
 from kerasmeta.rl.action_distribution import Categorical
+from kerasmeta.rl.action_distribution import DiagonalNormal
 
 NEVER = -np.inf
 
@@ -52,3 +54,18 @@ def test_masked_actions_are_not_drawn():
     drawn = actions.sample(masked, [0, 0])
     np.testing.assert_array_equal(drawn, np.ones(20000))
     assert actions.log_prob(masked[:1], [0]) == NEVER
+
+
+def test_deviations_stay_within_bounds():
+    actions = DiagonalNormal(1)
+    outputs = tf.constant([[1.0, -200.0], [1.0, 200.0], [1.0, np.log(2.0)]])
+    deviations = np.array([0.01, 100.0, 2.0])
+    expected = scipy.stats.norm(1.0, deviations).logpdf(1.5)
+    with tf.GradientTape() as tape:
+        tape.watch(outputs)
+        logs = actions.log_prob(outputs, tf.fill([3, 1], 1.5))
+    np.testing.assert_allclose(logs, expected, rtol=1e-5)
+    assert np.isfinite(tape.gradient(logs, outputs)).all()
+    drawn = actions.sample(tf.repeat(outputs, 1000, axis=0), [0, 0])
+    spread = tf.reshape(drawn, [3, 1000]).numpy().std(axis=1)
+    np.testing.assert_allclose(spread, deviations, rtol=0.1)
