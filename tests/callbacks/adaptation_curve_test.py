@@ -103,7 +103,9 @@ OTHERS = {
         network(), inner_steps=2, inner_batch_size=3
     ),
     "IMAML": lambda: learners.IMAML(network(), inner_steps=2, unroll=False),
-    "ABML": lambda: learners.ABML(network(), inner_steps=2, samples=2),
+    "ABML": lambda: learners.ABML(
+        network(), inner_steps=2, samples=2, initial_deviation=0.3
+    ),
     "MAMLPlusPlus": lambda: learners.MAMLPlusPlus(network(), inner_steps=2),
     "ALFA": lambda: learners.ALFA(network(), inner_steps=2),
     "MAML-recomputed": lambda: learners.MAML(
