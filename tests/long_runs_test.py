@@ -1,5 +1,6 @@
 """Long runs: flat memory, no retracing, no file handles left open."""
 
+import contextlib
 import gc
 import os
 
@@ -75,8 +76,9 @@ class Watch(keras.callbacks.Callback):
         assert self.handles[-1] <= self.handles[len(self.handles) // 4]
 
 
-def count_traces(learner, method):
-    """Count how often a method is traced, in a list."""
+@contextlib.contextmanager
+def nothing_is_traced_again(learner, method, call):
+    """Trace by a first call; what is done within the scope must not trace."""
     traces = []
     original = getattr(learner, method)
 
@@ -85,39 +87,46 @@ def count_traces(learner, method):
         return original(data)
 
     setattr(learner, method, counted)
-    return traces
+    call()
+    first = len(traces)
+    yield
+    assert len(traces) == first > 0
+
+
+def fit_once(learner, episodes):
+    return lambda: learner.fit(episodes, steps_per_epoch=1, verbose=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fit_of_20000_steps(family):
     learner, episodes = FAMILIES[family]()
-    traces, watch = count_traces(learner, "train_step"), Watch()
-    learner.fit(episodes, steps_per_epoch=1, verbose=0)
-    first = len(traces)
-    learner.fit(
-        episodes,
-        steps_per_epoch=1000,
-        epochs=20,
-        validation_data=episodes,
-        validation_steps=5,
-        verbose=0,
-        callbacks=[watch],
-    )
+    watch, begin = Watch(), fit_once(learner, episodes)
+    with nothing_is_traced_again(learner, "train_step", begin):
+        learner.fit(
+            episodes,
+            steps_per_epoch=1000,
+            epochs=20,
+            validation_data=episodes,
+            validation_steps=5,
+            verbose=0,
+            callbacks=[watch],
+        )
     watch.check(limit=1.0)
-    assert len(traces) == first > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_evaluate_200_times(family):
     learner, episodes = FAMILIES[family]()
-    traces, watch = count_traces(learner, "test_step"), Watch(every=20)
-    learner.evaluate(episodes, steps=1, verbose=0)
-    first = len(traces)
-    for _ in range(201):
-        learner.evaluate(episodes, steps=5, verbose=0)
-        watch.note()
+    watch = Watch(every=20)
+
+    def evaluate(steps=1):
+        learner.evaluate(episodes, steps=steps, verbose=0)
+
+    with nothing_is_traced_again(learner, "test_step", evaluate):
+        for _ in range(201):
+            evaluate(steps=5)
+            watch.note()
     watch.check(limit=1.0)
-    assert len(traces) == first > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -134,11 +143,9 @@ def test_adapt_2000_times(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fit_50_times(family):
     learner, episodes = FAMILIES[family]()
-    traces, watch = count_traces(learner, "train_step"), Watch(every=5)
-    learner.fit(episodes, steps_per_epoch=1, verbose=0)
-    first = len(traces)
-    for _ in range(51):
-        learner.fit(episodes, steps_per_epoch=10, verbose=0)
-        watch.note()
+    watch, begin = Watch(every=5), fit_once(learner, episodes)
+    with nothing_is_traced_again(learner, "train_step", begin):
+        for _ in range(51):
+            learner.fit(episodes, steps_per_epoch=10, verbose=0)
+            watch.note()
     watch.check(limit=1.0)
-    assert len(traces) == first > 0

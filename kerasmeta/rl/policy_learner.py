@@ -5,6 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.rl.action_distribution import action_distribution
 from kerasmeta.rl.check_trials import check_trials
@@ -140,10 +141,9 @@ class PolicyLearner(keras.Model, abc.ABC):
 
     def _gradients(self, experience):
         # The optimizer sums the gradients of all replicas.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             loss = self.policy_loss(experience)
-            scaled = self.optimizer.scale_loss(loss / replicas)
+            scaled = self.optimizer.scale_loss(loss / num_replicas())
         return loss, tape.gradient(scaled, self.trainable_variables)
 
     def test_step(self, data):

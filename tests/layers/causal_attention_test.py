@@ -9,8 +9,8 @@ GENERATOR = np.random.default_rng(0)
 SEQUENCES = GENERATOR.normal(size=(2, 5, 4)).astype("float32")
 
 
-def made(**kwargs):
-    layer = CausalAttention(key_size=3, value_size=2, **kwargs)
+def made():
+    layer = CausalAttention(key_size=3, value_size=2)
     layer.build(SEQUENCES.shape)
     for variable in layer.trainable_variables:
         variable.assign(GENERATOR.normal(size=variable.shape))
@@ -46,35 +46,6 @@ def test_nothing_later_is_seen():
     before, after = layer(SEQUENCES).numpy(), layer(moved).numpy()
     np.testing.assert_array_equal(after[:, :3], before[:, :3])
     assert np.abs(after[:, 4] - before[:, 4]).max() > 1e-2
-
-
-def test_extends_as_if_each_example_came_next():
-    layer = made()
-    past, mask = SEQUENCES[:, :3], tf.constant([[False, True, True]] * 2)
-    examples = layer.extend(
-        tf.constant(SEQUENCES[:, 3:]), layer.remember(past, mask)
-    )
-    for q in (3, 4):
-        whole = layer(SEQUENCES[:, [1, 2, q]])
-        np.testing.assert_allclose(
-            examples[:, q - 3], whole[:, -1], rtol=1e-4, atol=1e-6
-        )
-
-
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_extends_in_half_precision(dtype):
-    layer = made(dtype=f"mixed_{dtype}")
-    memory = layer.remember(SEQUENCES[:, :3])
-    examples = layer.extend(SEQUENCES[:, 3:], memory)
-    for q in (3, 4):
-        whole = layer(SEQUENCES[:, [0, 1, 2, q]])
-        assert whole.dtype == examples.dtype == dtype
-        np.testing.assert_allclose(
-            tf.cast(examples[:, q - 3], "float32"),
-            tf.cast(whole[:, -1], "float32"),
-            rtol=2e-2,
-            atol=2e-2,
-        )
 
 
 def test_padding_may_hold_anything():
