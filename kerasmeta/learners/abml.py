@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kerasmeta.learners.adapted_learner import adapt_learner
 from kerasmeta.learners.gradient_learner import GradientLearner
+from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.normal_weights import draw_weights
 from kerasmeta.learners.normal_weights import normal_divergence
 from kerasmeta.learners.several_predictions import mean_of_losses
@@ -211,6 +212,7 @@ class ABML(GradientLearner):
     def _average(self, outputs, axis):
         return mean_prediction(outputs, axis, self.from_logits)
 
+    @mean_over_tasks
     def solve(self, episodes, training=False):
         query_pred = super().solve(episodes, training)
         if training:
@@ -258,6 +260,7 @@ class ABML(GradientLearner):
         noise = {id(self.noise_generator.state): self._noise_of_task(task)}
         return {**super().seeds_of_task(task), **noise}
 
+    @mean_over_tasks
     def meta_loss(self, episodes, query_y, sample_weight=None, training=True):
         if not training:
             return super().meta_loss(episodes, query_y, sample_weight, training)

@@ -18,6 +18,7 @@ from kerasmeta.learners.held_variables import hold
 from kerasmeta.learners.inner_loop import rematerialized
 from kerasmeta.learners.inner_loop import run_steps
 from kerasmeta.learners.inner_loss import inner_loss_value
+from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.network_state import NetworkState
 from kerasmeta.learners.task_gradients import gradients_by_task
@@ -45,8 +46,7 @@ class GradientLearner(MetaLearner, abc.ABC):
         inner_learning_rate: Rate of the default inner optimizer.
         inner_steps: Number of gradient steps on the support set.
         first_order: Whether to treat the inner gradients as constants.
-        inner_optimizer: `InnerOptimizer` to use instead of the default, which
-            is plain gradient descent for most learners.
+        inner_optimizer: `InnerOptimizer`; gradient descent for most learners.
         inner_loss: Loss of the inner loop, as for `compile(loss=)`. Defaults
             to the compiled loss.
         batch_norm: What BatchNormalization uses. `"transductive"`: the
@@ -59,8 +59,8 @@ class GradientLearner(MetaLearner, abc.ABC):
         second_order_after: Number of first outer steps that are of first
             order, before the exact gradients begin.
         rematerialize: Whether to compute each inner step again for the outer
-            gradient, instead of keeping all of it in memory. The gradients are
-            the same; steps run in a loop, and tasks one at a time.
+            gradient instead of keeping it in memory. The gradients are the
+            same; steps run in a loop, and tasks one at a time.
         unroll: Whether the graph holds all inner steps one after another, or
             a loop, which compiles in the same time for any number of steps.
     """
@@ -297,6 +297,7 @@ class GradientLearner(MetaLearner, abc.ABC):
             weights = self._compile_loss._user_loss_weights
         return inner_loss_value(loss, weights, y, y_pred, mask)
 
+    @mean_over_tasks
     def solve(self, episodes, training=False):
         # All tasks start from the same values, which are read once.
         held = hold(self)

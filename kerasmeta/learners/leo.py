@@ -72,8 +72,9 @@ class LEO(GradientLearner):
         seed: Seed of all noise, or `None` for a random one.
         **kwargs: `first_order`, `inner_optimizer` (what moves the codes),
             `inner_loss`, `batch_norm`, `test_inner_steps`,
-            `second_order_after`, `rematerialize` and `unroll`, as for `MAML`;
-            `name` and `dtype`, as for `keras.Model`.
+            `second_order_after`, `rematerialize` (of the steps of the codes)
+            and `unroll`, as for `MAML`; `name` and `dtype`, as for
+            `keras.Model`.
 
     Raises:
         ValueError: If the network does not return embeddings or an argument

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kerasmeta.inner_optimizers.learned_rates import LearnedRates
 from kerasmeta.learners.gradient_learner import GradientLearner
+from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.several_predictions import mean_of_losses
 from kerasmeta.learners.several_predictions import prediction_at
 from kerasmeta.learners.stepwise_state import StepwiseState
@@ -170,6 +171,7 @@ class MAMLPlusPlus(GradientLearner):
         finally:
             self._judged_steps = before
 
+    @mean_over_tasks
     def meta_loss(self, episodes, query_y, sample_weight=None, training=True):
         data = episodes, query_y, sample_weight
         if not training or self._judged_steps == "last":

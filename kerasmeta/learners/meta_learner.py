@@ -16,6 +16,7 @@ from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.clear_padding import unpack_clear
 from kerasmeta.learners.loss_scaling import scale_in_float16
+from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
@@ -114,6 +115,7 @@ class MetaLearner(keras.Model, abc.ABC):
             self.remember_signature(episodes)
         return self.solve(clear_padding(episodes), training=bool(training))
 
+    @mean_over_tasks
     def meta_loss(self, episodes, query_y, sample_weight=None, training=True):
         """Return the outer loss and the predictions that it judges.
 

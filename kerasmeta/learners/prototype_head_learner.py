@@ -8,6 +8,7 @@ import tensorflow as tf
 from kerasmeta.learners.checks import check_classes
 from kerasmeta.learners.counted_ways import counted_ways
 from kerasmeta.learners.gradient_learner import GradientLearner
+from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import class_prototypes
 from kerasmeta.ops.absent_classes import present_classes
@@ -109,6 +110,7 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
             return contextlib.nullcontext(self.ways)
         return counted_ways(support_y)
 
+    @mean_over_tasks
     def solve(self, episodes, training=False):
         with self._counting(episodes["support_y"]):
             return super().solve(episodes, training)

@@ -1,28 +1,15 @@
 """Meta-gradients task by task: the memory of one task, whatever the batch."""
 
-import keras
 import tensorflow as tf
 
 from kerasmeta.learners.held_variables import hold
+from kerasmeta.learners.mean_over_tasks import is_mean_over_tasks
 from kerasmeta.ops import is_sequential
 from kerasmeta.ops import stack_tasks
 from kerasmeta.ops import task_at
 
 # Enough to keep cores busy through the small operations of one task.
 _TASKS_AT_ONCE = 4
-
-
-def is_mean_over_tasks(learner):
-    """Return whether the outer loss is the mean of the tasks' own losses."""
-    if type(learner).compute_loss is not keras.Model.compute_loss:
-        # What a user computes may look at several tasks at once.
-        return False
-    loss = learner.loss
-    if tf.nest.is_nested(loss):
-        # Several outputs have metrics of their losses, which see all tasks.
-        return False
-    reduction = getattr(loss, "reduction", "sum_over_batch_size")
-    return reduction in ("sum_over_batch_size", "mean")
 
 
 def is_better_by_task(learner, episodes):

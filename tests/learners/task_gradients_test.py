@@ -8,10 +8,11 @@ from keras import layers
 
 import kerasmeta as km
 from kerasmeta.learners.meta_learner import MetaLearner
-from kerasmeta.learners.task_gradients import is_mean_over_tasks
+
+CLASSES = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def learner_with(loss=None, **kwargs):
+def learner_with(loss=None, learner_class=km.learners.MAML, **kwargs):
     keras.utils.set_random_seed(0)
     network = keras.Sequential(
         [
@@ -23,12 +24,12 @@ def learner_with(loss=None, **kwargs):
             layers.Dense(3),
         ]
     )
-    learner = km.learners.MAML(
+    learner = learner_class(
         network, inner_learning_rate=0.1, inner_steps=2, **kwargs
     )
     learner.compile(
         keras.optimizers.SGD(0.1),
-        loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss or CLASSES,
     )
     return learner
 
@@ -72,13 +73,43 @@ def test_same_as_one_tape_over_the_meta_batch(masked, weighted, eager):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def test_losses_that_are_no_mean_are_left_whole():
-    mean = keras.losses.MeanSquaredError
-    assert is_mean_over_tasks(learner_with(mean()))
-    assert is_mean_over_tasks(learner_with("mse"))
-    for reduction in ("sum", "mean_with_sample_weight"):
-        assert not is_mean_over_tasks(learner_with(mean(reduction=reduction)))
-    assert not is_mean_over_tasks(learner_with({"one": "mse"}))
+class Ranked(km.learners.MAML):
+    """Learns from the worst task only, in an outer loss of its own."""
+
+    def meta_loss(self, episodes, query_y, sample_weight=None, training=True):
+        query_pred = self(episodes, training=training)
+        losses = keras.losses.sparse_categorical_crossentropy(
+            query_y, query_pred, from_logits=True
+        )
+        losses = tf.reduce_mean(losses, axis=-1)
+        return tf.reduce_max(losses), query_pred
+
+
+class Alike(km.learners.MAML):
+    """Punishes predictions that differ between tasks, where it solves them."""
+
+    def solve(self, episodes, training=False):
+        query_pred = super().solve(episodes, training)
+        self.add_loss(tf.reduce_sum(tf.math.reduce_std(query_pred, axis=0)))
+        return query_pred
+
+
+@pytest.mark.parametrize("kind", ["Ranked", "Alike", "Dice"])
+def test_a_loss_that_couples_tasks_is_left_whole(kind):
+    """Of a learner of one's own, or Keras' own loss of a whole batch."""
+    x, y = episodes(tasks=2)
+    options = {"learner_class": {"Ranked": Ranked, "Alike": Alike}.get(kind)}
+    if kind == "Dice":
+        y, loss = tf.one_hot(y, 3), keras.losses.Dice()
+        options = {"loss": loss, "inner_loss": CLASSES}
+    expected = MetaLearner.meta_gradients(learner_with(**options), x, y)
+    learner = learner_with(**options)
+    received = tf.function(learner.meta_gradients)(x, y)
+    for one, other in zip(
+        tf.nest.flatten(received), tf.nest.flatten(expected), strict=True
+    ):
+        scale = max(np.linalg.norm(other), 1e-2)
+        assert np.linalg.norm(one - other) < 1e-3 * scale
 
 
 def test_accumulating_over_outer_steps_is_one_larger_meta_batch():
