@@ -1,12 +1,22 @@
 """Seconds a training step of gradient learners on fixed workloads.
 
-Prints a line of JSON: median seconds a step, steps a second, the time to trace
-and compile, peak memory of the process beyond that before training, and the
-estimate of `learner.estimate_memory`.
+Prints a line of JSON: median seconds a step, steps a second, the seconds of the
+first call, the time to trace and compile (that of the first call less a median
+one), peak memory of the process beyond that before training, and the estimate
+of `learner.estimate_memory`.
 
     python benchmarks/gradient_speed.py W1
     python benchmarks/gradient_speed.py W3s5 --jit --steps-per-execution 50
     python benchmarks/gradient_speed.py W5 --inner-steps 20 --rematerialize
+    python benchmarks/gradient_speed.py W5 --inner-steps 20 --learner reptile
+
+With `--size 16` images need next to nothing, and the memory is that of the
+program itself: of traced graphs, and of what TensorFlow keeps of them.
+
+Compile time that does not grow with the inner steps, to compare with
+`--inner-steps 2` and without `--loop`:
+
+    python benchmarks/gradient_speed.py W3s1 --jit --inner-steps 20 --loop
 
 W1: second-order MAML, Conv4-64 on 28x28x1, 5-way 1-shot, 75 queries, 5 inner
 steps, 4 tasks. W2: the same, first order. W3s1, W3s5: 1-40-40-1, 10 + 10
@@ -15,6 +25,7 @@ queries, 5 inner steps, 2 tasks. Random data, Adam 1e-3 outside.
 """
 
 import argparse
+import functools
 import json
 import os
 import resource
@@ -38,6 +49,14 @@ WORKLOADS = {
     "W5": dict(
         shape=(84, 84, 3), filters=32, shots=5, tasks=2, steps=5, rate=0.01
     ),
+}
+LEARNERS = {
+    "maml": km.learners.MAML,
+    "fomaml": functools.partial(km.learners.MAML, first_order=True),
+    "anil": km.learners.ANIL,
+    "boil": km.learners.BOIL,
+    "imaml": km.learners.IMAML,
+    "reptile": km.learners.Reptile,
 }
 
 
@@ -71,13 +90,14 @@ def make_learner(work, arguments):
             work["shape"], num_classes=5, filters=work["filters"]
         )
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    learner = km.learners.MAML(
+    order = {"first_order": True} if work.get("first_order") else {}
+    learner = LEARNERS[arguments.learner](
         network,
         inner_learning_rate=work["rate"],
         inner_steps=arguments.inner_steps or work["steps"],
-        first_order=work.get("first_order", False),
         rematerialize=arguments.rematerialize,
         unroll=not arguments.loop,
+        **order,
     )
     learner.compile(
         keras.optimizers.Adam(1e-3),
@@ -92,46 +112,58 @@ def megabytes():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(learner, episodes, arguments):
-    """Return median seconds a step and the seconds of the first call."""
+def measure(learner, episodes, arguments, steps_per_execution=1):
+    """Return median seconds a step, and what was needed before, as facts."""
     learner.make_train_function()
     train = learner.train_function
     batches = iter(episodes)
     start = time.perf_counter()
     float(train(batches)["loss"])
-    compile_seconds = time.perf_counter() - start
+    first = time.perf_counter() - start
     seconds = []
     began = time.perf_counter()
-    while len(seconds) < 8 or time.perf_counter() - began < arguments.budget:
+    while (
+        len(seconds) < arguments.least_calls
+        or time.perf_counter() - began < arguments.budget
+    ):
         start = time.perf_counter()
         float(train(batches)["loss"])
         seconds.append(time.perf_counter() - start)
-    median = float(np.median(seconds[2:]))
-    return median / arguments.steps_per_execution, compile_seconds
+    median = float(np.median(seconds[2:] or seconds))
+    return {
+        "seconds_per_step": round(median / steps_per_execution, 6),
+        "first_call_seconds": round(first, 2),
+        "compile_seconds": round(first - median, 2),
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("--learner", choices=LEARNERS, default="maml")
     parser.add_argument("--inner-steps", type=int)
+    parser.add_argument("--size", type=int, help="of the images")
     parser.add_argument("--rematerialize", action="store_true")
     parser.add_argument("--loop", action="store_true")
     parser.add_argument("--jit", action="store_true")
     parser.add_argument("--steps-per-execution", type=int, default=1)
     parser.add_argument("--budget", type=float, default=10.0)
+    parser.add_argument("--least-calls", type=int, default=8)
     arguments = parser.parse_args()
     work = WORKLOADS[arguments.workload]
+    if arguments.size:
+        size, channels = arguments.size, work["shape"][-1]
+        work = {**work, "shape": (size, size, channels)}
 
     episodes = make_episodes(work)
     learner = make_learner(work, arguments)
     estimate = learner.estimate_memory(episodes)
     before = megabytes()
-    seconds, compile_seconds = measure(learner, episodes, arguments)
+    times = measure(learner, episodes, arguments, arguments.steps_per_execution)
     facts = {
         **vars(arguments),
-        "seconds_per_step": round(seconds, 6),
-        "steps_per_second": round(1 / seconds, 2),
-        "compile_seconds": round(compile_seconds, 2),
+        **times,
+        "steps_per_second": round(1 / times["seconds_per_step"], 2),
         "peak_memory_mb": round(megabytes() - before),
         "estimated_memory_mb": round(estimate / 2**20),
         "cores": len(os.sched_getaffinity(0)),

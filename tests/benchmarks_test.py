@@ -1,3 +1,5 @@
+import functools
+import importlib
 import json
 import os
 import pathlib
@@ -130,6 +132,34 @@ def test_memory_learners(characters_file):
     assert [row[1] for row in rows[1:]] == ["5x1", "5x5"] * 2
 
 
+def builders(monkeypatch, module):
+    """Return a benchmark's builders, each a function without arguments."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = importlib.import_module(module)
+    if module == "gradient_learners":
+        omniglot, curves = benchmark.OMNIGLOT, benchmark.SINUSOID
+        return [*omniglot.values(), *curves.values()]
+    if module == "embedding_learners":
+        return list(benchmark.TRAINED.values())
+    return [
+        functools.partial(build, benchmark.WAYS * shots)
+        for build in benchmark.TRAINED.values()
+        for shots in benchmark.SETTINGS.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    "module", ["gradient_learners", "embedding_learners", "memory_learners"]
+)
+def test_each_builder_makes_a_learner(monkeypatch, module):
+    """The learners of a table, of which the tests below train one or two."""
+    made = [build() for build in builders(monkeypatch, module)]
+    assert len(made) >= 10
+    for learner in made:
+        assert getattr(km.learners, type(learner).__name__) is type(learner)
+        assert learner.trainable_variables
+
+
 @pytest.mark.slow
 def test_text_and_speech(shared_file):
     options = ["--data", shared_file("data"), "--only", "clinc150"]
@@ -169,6 +199,40 @@ def test_neural_process_pictures(picture, tmp_path):
     lines = lines_of("neural_process_pictures.py", *options)
     assert "log-likelihood" in lines[-1]
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("learner", ["maml", "fomaml", "imaml", "reptile"])
+def test_gradient_speed(learner):
+    options = ["W3s1", "--learner", learner, "--inner-steps", 2, "--loop"]
+    text, facts = run("gradient_speed.py", *options, "--budget", 0)
+    assert text == []
+    assert 0 < facts["seconds_per_step"] < facts["first_call_seconds"]
+    assert facts["first_call_seconds"] == pytest.approx(
+        facts["compile_seconds"] + facts["seconds_per_step"], abs=0.02
+    )
+
+
+@pytest.mark.slow
+def test_memory_of_a_step():
+    """The estimate is of tensors; the program itself comes on top."""
+
+    def measure(*options):
+        options = ["W5", "--budget", 0, "--least-calls", 1, *options]
+        _, facts = run("gradient_speed.py", *options)
+        return facts["peak_memory_mb"], facts["estimated_memory_mb"]
+
+    plain = measure("--inner-steps", 2)
+    two = measure("--inner-steps", 2, "--rematerialize")
+    twenty = measure("--inner-steps", 20, "--rematerialize")
+    assert twenty[0] <= 1.6 * two[0]
+    assert two[0] < 0.7 * plain[0]
+    # Of small images, all is the program.
+    program, tensors = measure(
+        "--inner-steps", 2, "--rematerialize", "--size", 16
+    )
+    for peak, estimate in (plain, two, twenty):
+        assert estimate + program - tensors == pytest.approx(peak, rel=0.3)
 
 
 @pytest.mark.slow

@@ -307,8 +307,9 @@ class MetaLearner(keras.Model, abc.ABC):
     def estimate_memory(self, episodes):
         """Estimate the memory that a training step takes, before training.
 
-        What a step needs besides the program itself: tensors that are alive at
-        the same time, weights, gradients and the optimizer's slots.
+        What a step needs besides the program itself (a traced graph may take
+        some 100 MB): tensors that are alive at the same time, weights,
+        gradients and the optimizer's slots.
 
         Args:
             episodes: Dataset of episodes; its first meta-batch is looked at.
