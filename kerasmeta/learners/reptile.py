@@ -38,6 +38,11 @@ class Reptile(GradientLearner):
     first steps are as long for weights that hardly matter as for all others:
     gradient descent learns much faster (`docs/results.md`).
 
+    FOMAML on mini-batches, which the paper sets beside it, is
+    `km.learners.MAML(first_order=True)` where the last mini-batch is of other
+    examples (a separate tail): the queries. A tail of examples that the steps
+    before have seen is not offered.
+
     Reference: Nichol, Achiam and Schulman, 2018, "On First-Order Meta-Learning
     Algorithms", arXiv:1803.02999.
 
@@ -48,6 +53,10 @@ class Reptile(GradientLearner):
             are used equally often; a batch may reach into the next order. By
             default each step uses all. Outside of `fit` the orders are always
             the same.
+        replacement: Whether each mini-batch is drawn anew from the whole
+            support set, so that two of them may share examples, instead of
+            from one order after another. The paper compares both. Within a
+            mini-batch examples differ, as far as there are enough.
         seed: Seed of the random orders, or `None` for a random one.
         **kwargs: `inner_learning_rate`, `inner_steps` and what else
             `km.learners.MAML` takes. `first_order` and `second_order_after`
@@ -69,12 +78,20 @@ class Reptile(GradientLearner):
     >>> history = learner.fit(episodes, steps_per_epoch=2, verbose=0)
     """
 
-    def __init__(self, network, inner_batch_size=None, seed=None, **kwargs):
+    def __init__(
+        self,
+        network,
+        inner_batch_size=None,
+        seed=None,
+        replacement=False,
+        **kwargs,
+    ):
         super().__init__(network, **kwargs)
         check_fixed_optimizer(self)
         self.inner_batch_size = inner_batch_size
         if inner_batch_size is not None:
             check_positive_int("inner_batch_size", inner_batch_size)
+        self.replacement = bool(replacement)
         self.seed = seed
         self._order_seed = keras.random.SeedGenerator(seed)
 
@@ -118,6 +135,7 @@ class Reptile(GradientLearner):
                 support.get("mask"),
                 self.steps_for(training),
                 self.inner_batch_size,
+                self.replacement,
             )
             support = {**support, "rows": rows}
         return super()._take_steps(state, support, training, collect)
@@ -136,24 +154,31 @@ class Reptile(GradientLearner):
             **super().get_config(),
             "inner_batch_size": self.inner_batch_size,
             "seed": self.seed,
+            "replacement": self.replacement,
         }
 
 
-def _mini_batches(seed, size, mask, steps, batch_size):
+def _mini_batches(seed, size, mask, steps, batch_size, replacement=False):
     """Return the numbers of the examples of each step, `[steps, batch_size]`.
 
-    They are read off one random order of the real examples after another.
+    They are read off one random order of the real examples after another; with
+    `replacement` each step has an order of its own.
     """
     drawn = steps * batch_size
     real, orders = size, -(-drawn // size)
     if mask is not None:
         real = tf.maximum(tf.reduce_sum(tf.cast(mask, tf.int32)), 1)
         orders = drawn
+    if replacement:
+        orders = steps
     keys = seeded_uniforms([orders, size], seed)
     if mask is not None:
         # Padding comes last in each order, after all that is drawn.
         keys = tf.where(mask, keys, 2.0)
     order = tf.argsort(keys)  # (orders, S)
     place = tf.range(drawn)
-    places = tf.stack([place // real, place % real], axis=1)
+    number = place // real
+    if replacement:
+        number, place = place // batch_size, place % batch_size
+    places = tf.stack([number, place % real], axis=1)
     return tf.reshape(tf.gather_nd(order, places), [steps, batch_size])

@@ -158,9 +158,51 @@ def test_mini_batches_go_through_one_order_after_another(batch_size):
     assert len(np.unique(orders, axis=0)) > 1
 
 
-def test_padding_is_never_drawn():
+def test_with_replacement_each_mini_batch_is_drawn_anew():
+    rows = _mini_batches([1, 2], 5, None, 2000, 2, replacement=True).numpy()
+    assert (rows[:, 0] != rows[:, 1]).all()
+    # Each ordered pair of different examples, whatever was drawn before.
+    pairs = np.zeros((5, 5))
+    np.add.at(pairs, tuple(rows.T), 1 / 2000)
+    expected = (1 - np.eye(5)) / 20
+    np.testing.assert_allclose(pairs, expected, atol=0.02)
+    shared = [len({*a} & {*b}) for a, b in zip(rows[:-1], rows[1:])]
+    assert np.mean(shared) == pytest.approx(2 * 2 / 5, abs=0.05)
+    again = _mini_batches([1, 2], 5, None, 2000, 2, replacement=True)
+    np.testing.assert_array_equal(rows, again)
+
+
+def test_too_large_a_mini_batch_repeats_examples_evenly():
+    rows = _mini_batches([1, 2], 3, None, 4, 6, replacement=True).numpy()
+    for row in rows:
+        np.testing.assert_array_equal(np.sort(row), [0, 0, 1, 1, 2, 2])
+
+
+def test_the_inner_loop_draws_with_replacement():
+    net = network()
+    learner = compiled(net, inner_steps=5, inner_batch_size=4, replacement=True)
+    copy = Reptile.from_config(learner.get_config())
+    assert copy.replacement
+    x, _ = episodes(tasks=1)
+    rows = _mini_batches([0, 0], 6, None, 5, 4, True).numpy()
+    state = learner.adapt(x["support_x"][0], x["support_y"][0])
+    np.testing.assert_allclose(
+        state["fast_weights"][0],
+        ends(*net.get_weights(), x, steps=5, rows=rows)[0],
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+def test_padding_is_never_drawn(replacement):
     mask = np.array([True, False, True, True, False])
-    rows = _mini_batches([1, 2], 5, tf.constant(mask), 9, 2).numpy()
+    rows = _mini_batches([1, 2], 5, tf.constant(mask), 9, 2, replacement)
+    rows = rows.numpy()
+    if replacement:
+        assert set(rows.ravel()) == {0, 2, 3}
+        assert (rows[:, 0] != rows[:, 1]).all()
+        return
     np.testing.assert_array_equal(
         np.sort(rows.reshape(-1, 3)), np.tile([0, 2, 3], (6, 1))
     )
