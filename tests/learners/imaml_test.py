@@ -125,7 +125,12 @@ def test_second_order_after_begins_at_first_order():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "norm, batch_norm",
-    [("Batch", "inductive"), ("Layer", "transductive")],
+    [
+        ("Batch", "inductive"),
+        ("Batch", "transductive"),
+        ("Batch", "moving"),
+        ("Layer", "transductive"),
+    ],
 )
 def test_is_exact_where_the_inner_loop_has_converged(norm, batch_norm):
     keras.utils.set_random_seed(0)
