@@ -36,16 +36,15 @@ def assign_weights(network, data):
         variable.assign(data[f"weight_{i:02d}"])
 
 
-def make_maml(data, network, loss, steps, first_order=False, **kwargs):
+def make_maml(data, network, loss, steps, first_order=False, jit=False):
     assign_weights(network, data)
     learner = km.learners.MAML(
         network,
         inner_learning_rate=float(data["inner_lr"]),
         inner_steps=steps,
         first_order=first_order,
-        **kwargs,
     )
-    learner.compile(optimizer=keras.optimizers.SGD(1.0), loss=loss)
+    learner.compile(keras.optimizers.SGD(1.0), loss, jit_compile=jit)
     return learner
 
 
@@ -71,7 +70,9 @@ def gradient_error(gradients, data, prefix):
 
 def check(learner, data, prefix, dtype, loss_rtol, gradient_rtol):
     x, query_y = episodes_of(data, dtype)
-    compiled = tf.function(learner.meta_gradients)
+    compiled = tf.function(
+        learner.meta_gradients, jit_compile=learner.jit_compile
+    )
     loss, query_pred, gradients = compiled(x, query_y)
     np.testing.assert_allclose(loss, data[f"{prefix}_loss"], rtol=loss_rtol)
     assert gradient_error(gradients, data, prefix) < gradient_rtol
@@ -88,6 +89,17 @@ def test_sinusoid_second_order(steps, dtype, rtol):
         use(dtype)
         network, loss = km.backbones.mlp((1,), 1), "mse"
         learner = make_maml(data, network, loss, steps)
+        check(learner, data, f"golden_s{steps}", dtype, rtol, rtol)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [1, 5])
+@pytest.mark.parametrize("dtype, rtol", [("float64", 1e-9), ("float32", 1e-5)])
+def test_sinusoid_compiled_by_xla(steps, dtype, rtol):
+    with np.load(SINUSOID) as data:
+        use(dtype)
+        network, loss = km.backbones.mlp((1,), 1), "mse"
+        learner = make_maml(data, network, loss, steps, jit=True)
         check(learner, data, f"golden_s{steps}", dtype, rtol, rtol)
 
 
@@ -131,14 +143,12 @@ IMAGE_CASES = [
 ]
 
 
-def image_learner(data, file, prefix, steps, dtype):
+def image_learner(data, file, prefix, steps, dtype, jit=False):
     shape, filters = IMAGES[file]
     use(dtype)
     network = km.backbones.conv4(shape, 5, filters)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return make_maml(
-        data, network, loss, steps, first_order=prefix.startswith("fo")
-    )
+    return make_maml(data, network, loss, steps, prefix.startswith("fo"), jit)
 
 
 @pytest.mark.parametrize("file, prefix, steps", IMAGE_CASES)
@@ -148,11 +158,23 @@ def test_conv4_in_float64(shared_file, file, prefix, steps):
         check(learner, data, f"{prefix}_s{steps}", "float64", 1e-9, 1e-9)
 
 
-def test_conv4_in_float32(shared_file):
+JIT = pytest.param(True, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("jit", [False, JIT])
+def test_conv4_in_float32(shared_file, jit):
     file = "W1_maml_omniglot.npz"
     with np.load(shared_file("fixtures", file)) as data:
-        learner = image_learner(data, file, "golden", 1, "float32")
+        learner = image_learner(data, file, "golden", 1, "float32", jit)
         check(learner, data, "golden_s1", "float32", 1e-5, 1e-3)
+
+
+@pytest.mark.slow
+def test_conv4_compiled_by_xla(shared_file):
+    file = "W1_maml_omniglot.npz"
+    with np.load(shared_file("fixtures", file)) as data:
+        learner = image_learner(data, file, "golden", 1, "float64", jit=True)
+        check(learner, data, "golden_s1", "float64", 1e-9, 1e-9)
 
 
 @pytest.mark.parametrize(
