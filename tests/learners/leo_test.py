@@ -117,6 +117,34 @@ def test_codes_and_classifier_are_those_of_numpy():
     )
 
 
+def test_steps_of_codes_and_classifier_are_those_of_numpy():
+    rates = {"inner_learning_rate": 0.7, "finetune_learning_rate": 0.3}
+    learner = compiled(inner_steps=2, finetune_steps=2, **rates)
+    network = learner.network
+    task, _ = first_task()
+    embeddings = network(task["support_x"]).numpy().astype("float64")
+    labels = task["support_y"].numpy()
+    codes, _ = code_means(network, embeddings, labels)
+    decoder = network.decoder.get_weights()[0].astype("float64")
+    decoder, _ = np.split(decoder, 2, axis=-1)  # (K, D), without variances
+
+    def slope(classifier):
+        logits = embeddings @ classifier.T
+        error = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        return (error - np.eye(3)[labels]).T @ embeddings / len(labels)
+
+    for _ in range(2):
+        codes = codes - 0.7 * slope(codes @ decoder) @ decoder.T
+    decoded = classifier = codes @ decoder
+    for _ in range(2):
+        classifier = classifier - 0.3 * slope(classifier)
+    assert np.abs(classifier - decoded).max() > 1e-2
+    state = learner.adapt(task["support_x"], task["support_y"])
+    np.testing.assert_allclose(
+        state["fast_weights"][0], classifier, rtol=1e-4, atol=1e-5
+    )
+
+
 def test_divergence_is_that_of_samples():
     mean, log_variance = tf.constant([0.7]), tf.constant([-0.4])
     samples = sample_gaussian(

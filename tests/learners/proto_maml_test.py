@@ -101,6 +101,43 @@ def test_one_step_is_that_of_the_derivation():
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-5)
 
 
+def softmax_error(logits, y):
+    """The gradient of the mean cross-entropy by the logits, in NumPy."""
+    error = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    return (error - np.eye(logits.shape[-1])[y]) / len(y)
+
+
+def test_first_order_is_that_of_the_derivation():
+    """Inner gradients are constants; the prototypes are not, in NumPy."""
+    network = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(2, use_bias=False)]
+    )
+    learner = compiled(network, inner_steps=1, first_order=True)
+    generator = np.random.default_rng(0)
+    x, query_x = generator.normal(size=(2, 6, 3))
+    y, query_y = np.array([[0, 1, 2, 2, 1, 0], [0, 0, 1, 1, 2, 2]])
+    kernel = network.get_weights()[0].astype("float64")
+    x_means = np.stack([x[y == n].mean(0) for n in range(3)])
+    means = x_means @ kernel
+    head, bias = 2 * means.T, -np.sum(means**2, -1)
+    error = softmax_error(x @ kernel @ head + bias, y)
+    moved = kernel - 0.1 * x.T @ error @ head.T
+    moved_head = head - 0.1 * (x @ kernel).T @ error
+    moved_bias = bias - 0.1 * error.sum(0)
+    embedded = query_x @ moved
+    error = softmax_error(embedded @ moved_head + moved_bias, query_y)
+    of_means = 2 * (embedded.T @ error).T - 2 * means * error.sum(0)[:, None]
+    expected = query_x.T @ error @ moved_head.T + x_means.T @ of_means
+    episode = {
+        "support_x": tf.constant(x[None], "float32"),
+        "support_y": tf.constant(y[None]),
+        "query_x": tf.constant(query_x[None], "float32"),
+    }
+    query_y = tf.constant(query_y[None])
+    [gradient] = learner.meta_gradients(episode, query_y)[2]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("norm", ["Batch", "Layer"])
 def test_meta_gradient_is_exact(norm):
