@@ -34,9 +34,13 @@ class BackupAndRestore(keras.callbacks.Callback):
     backups, with checksums: where one is damaged, the one before is used. A
     loss or weights that are NaN or infinite are an error and never backed up.
 
+    On several replicas metrics and history are the same to rounding. Of several
+    workers each writes to a folder of its own in `backup_dir`, and all resume
+    from the newest backup that one of them has.
+
     Args:
         backup_dir: Path of a folder for the backups of this run, and of no
-            other.
+            other. Workers give the same one, whether they share a disk or not.
         save_freq: `"epoch"`, or the number of meta-batches between backups.
         delete_checkpoint: Whether the backups are deleted when `fit` ends.
 

@@ -22,12 +22,25 @@ def folder_of_worker(backup_dir, strategy):
     Args:
         backup_dir: Path of the folder of the run, which workers may share.
         strategy: `tf.distribute.Strategy` of the learner.
+
+    Raises:
+        ValueError: If there are backups of a process alone where there are
+            workers now, or the other way round: they would not be seen.
     """
-    if num_workers(strategy) == 1:
-        return pathlib.Path(backup_dir)
+    folder = pathlib.Path(backup_dir)
+    workers = num_workers(strategy)
+    unseen = "worker_*/backup-*.npz" if workers == 1 else "backup-*.npz"
+    unseen = [str(path) for path in folder.glob(unseen)]
+    if unseen:
+        raise ValueError(
+            "Workers continue what workers began, and a process alone what one "
+            "alone began. Use another `backup_dir`, or delete this one. "
+            f"Received: {workers} workers and the backups {unseen}"
+        )
+    if workers == 1:
+        return folder
     resolver = strategy.cluster_resolver
-    name = f"{resolver.task_type}_{resolver.task_id}"
-    return pathlib.Path(backup_dir) / name
+    return folder / f"{resolver.task_type}_{resolver.task_id}"
 
 
 def newest_of_workers(backup, strategy):

@@ -3,10 +3,10 @@
 `python killed_replicas_script.py mirrored FAMILY BACKUP_DIR` trains on two
 devices, with and without interruptions, and prints `equal` at its end.
 
-`python killed_replicas_script.py workers FAMILY BACKUP_DIR RESULT` is one of
-two processes that `TF_CONFIG` tells of each other. It trains, prints a line
-before each step, and writes all variables to RESULT_0.npz or RESULT_1.npz when
-it ends.
+`python killed_replicas_script.py workers FAMILY BACKUP_DIR RESULT WAY` is one
+of two processes that `TF_CONFIG` tells of each other. It shares episodes out as
+WAY says, `whole` or `by_stride`, trains, prints a line before each step, and
+writes all variables to RESULT_0.npz or RESULT_1.npz when it ends.
 """
 
 import sys
@@ -44,18 +44,10 @@ class Interrupt(killed_run.keras.callbacks.Callback):
             raise InterruptedError
 
 
-def make(family):
-    with STRATEGY.scope():
-        learner, episodes = killed_run.make(family)
-    if sys.argv[-1] == "by_stride":
-        place = STRATEGY.cluster_resolver.task_id
-        episodes = km.tasks.Sinusoid(5, 5).episodes(2, shard=(place, 2))
-    return learner, episodes
-
-
-def train(family, callbacks, steps, epochs):
+def train(family, callbacks, steps, epochs, **options):
     """Return all that training changes, and the losses, by name."""
-    learner, episodes = make(family)
+    with STRATEGY.scope():
+        learner, episodes = killed_run.make(family, **options)
     history = learner.fit(
         episodes,
         steps_per_epoch=steps,
@@ -97,11 +89,14 @@ def mirrored(family, folder):
     print("equal")
 
 
-def workers(family, folder, result, *_):
-    backup = km.callbacks.BackupAndRestore(folder, save_freq=2)
-    callbacks = [killed_run.Tell(), backup]
+def workers(family, folder, result, way):
     place = STRATEGY.cluster_resolver.task_id
-    np.savez(f"{result}_{place}.npz", **train(family, callbacks, 15, 2))
+    options = {"shard": (place, 2)} if way == "by_stride" else {}
+    # Three steps are one and a half meta-batches of a stride.
+    backup = km.callbacks.BackupAndRestore(folder, save_freq=3)
+    callbacks = [killed_run.Tell(), backup]
+    state = train(family, callbacks, 15, 2, **options)
+    np.savez(f"{result}_{place}.npz", **state)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_a_killed_worker(way, start_workers, run_workers, tmp_path):
 
     def arguments(backups, result):
         paths = tmp_path / backups, tmp_path / result
-        return SCRIPT, "workers", "NeuralProcess", *paths, way
+        return SCRIPT, "workers", "ProtoNet", *paths, way
 
     run_workers(*arguments("other_backups", "whole"))
     assert not (tmp_path / "other_backups").exists()
@@ -62,7 +62,7 @@ def test_a_killed_worker(way, start_workers, run_workers, tmp_path):
         words = kill_one(workers, place, steps)
         assert "ConnectionError: Another worker has ended" in words, words
     first, second = steps_in(folder)
-    assert min(first, second) >= 6 and abs(first - second) <= 2
+    assert min(first, second) >= 6 and abs(first - second) <= 3
     # A worker on another machine has no backups of its own.
     shutil.rmtree(folder / "worker_0")
     run_workers(*arguments("backups", "killed"))
