@@ -56,8 +56,7 @@ class GradientLearner(MetaLearner, abc.ABC):
             statistics in `fit` and moving statistics elsewhere.
         test_inner_steps: Number of steps outside of `fit`, or `None` for
             `inner_steps`.
-        second_order_after: Number of first outer steps that are of first
-            order, before the exact gradients begin.
+        second_order_after: Number of first-order outer steps at the beginning.
         rematerialize: Whether to compute each inner step again for the outer
             gradient instead of keeping it in memory. The gradients are the
             same; steps run in a loop, and tasks one at a time.

@@ -272,8 +272,7 @@ class MetaLearner(keras.Model, abc.ABC):
         if kwargs.get("validation_data") is not None:
             check_episodes(self, kwargs["validation_data"])
         make_variables(self, x)
-        # Episodes are drawn at random; Keras would warn that it cannot
-        # shuffle them.
+        # Keras would warn that it cannot shuffle what is drawn at random.
         kwargs.setdefault("shuffle", False)
         return run_fit(super().fit, x, *args, **kwargs)
 
@@ -297,8 +296,7 @@ class MetaLearner(keras.Model, abc.ABC):
             support_mask: Optional `[S]`, true for the examples that count.
 
         Returns:
-            A `keras.Model` from queries `[Q, ...]` to predictions, for
-            `predict` and `save`.
+            A `keras.Model` from queries `[Q, ...]` to predictions.
 
         Raises:
             ValueError: If the support set is empty, holds NaN or does not
@@ -311,9 +309,8 @@ class MetaLearner(keras.Model, abc.ABC):
     def estimate_memory(self, episodes):
         """Estimate the memory that a training step takes, before training.
 
-        What a step needs besides the program itself (a traced graph may take
-        some 100 MB): tensors that are alive at the same time, weights,
-        gradients and the optimizer's slots.
+        Tensors that are alive at the same time, weights, gradients and the
+        optimizer's slots. The program itself, of some 100 MB, comes on top.
 
         Args:
             episodes: Dataset of episodes; its first meta-batch is looked at.
