@@ -1,5 +1,7 @@
 """MAML over unmodified Keras models of all kinds, each one exact."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -108,11 +110,22 @@ def frozen():
 def application():
     """Depthwise convolutions, LayerNormalization, GELU and scaled layers.
 
-    Unlike a network of fifty untrained layers that normalizes by six examples,
-    it is smooth enough for finite differences.
+    Unlike a network of many untrained layers that normalizes by six examples,
+    it is smooth enough for finite differences of the usual step.
     """
     return keras.applications.ConvNeXtTiny(
         input_shape=(32, 32, 3),
+        weights=None,
+        classes=3,
+        classifier_activation=None,
+    )
+
+
+def application_with_batch_norm():
+    """Depthwise convolutions with BatchNormalization after each, 27 of them."""
+    return keras.applications.MobileNet(
+        input_shape=(32, 32, 3),
+        alpha=0.25,
         weights=None,
         classes=3,
         classifier_activation=None,
@@ -191,6 +204,27 @@ def test_an_application_of_keras():
     assert losses[1] < losses[0]
 
 
+@pytest.mark.slow
+def test_an_application_with_batch_norm(monkeypatch):
+    """Its curvature is so large that differences must be taken nearby."""
+    module = importlib.import_module("kerasmeta.testing.verify_meta_gradient")
+    monkeypatch.setattr(module, "_STEP", 1e-9)
+    x, y = classes_of((32, 32, 3))
+    network = application_with_batch_norm()
+    gradients = []
+    for first_order in (True, False):
+        learner = km.learners.MAML(network, 1e-3, first_order=first_order)
+        learner.compile(keras.optimizers.SGD(0.01), CLASSES)
+        gradients.append(learner.meta_gradients(x, y)[2])
+    first, exact = (
+        np.concatenate([np.ravel(g) for g in one]) for one in gradients
+    )
+    # What is of second order is no small part of it.
+    assert np.linalg.norm(exact - first) > 0.1 * np.linalg.norm(exact)
+    error = km.testing.verify_meta_gradient(learner, x, y, directions=1)
+    assert error < 1e-5
+
+
 def test_several_inputs_and_outputs():
     x = {"a": tf.constant(normal(3)), "b": tf.constant(normal(4))}
     y = {"one": tf.constant(normal(1)), "two": tf.constant(normal(2))}
@@ -217,4 +251,6 @@ def test_mixed_precision():
     full, half = (
         np.concatenate([np.ravel(g) for g in one]) for one in gradients
     )
-    assert full @ half > 0.9 * np.linalg.norm(full) * np.linalg.norm(half)
+    norms = np.linalg.norm(full), np.linalg.norm(half)
+    assert full @ half > 0.9 * np.prod(norms)
+    assert norms[1] == pytest.approx(norms[0], rel=0.1)
