@@ -55,7 +55,7 @@ def gradients_of(learner, x, query_y, compiled_graph=True):
         return run(double(x), double(query_y))[2]
 
 
-def solved(kernel, x, query_y, regularization, penalty=0.0):
+def solved(kernel, x, query_y, regularization, penalty=0.0, damping=0.0):
     """Solve the tasks of a linear network by hand.
 
     Returns:
@@ -76,7 +76,8 @@ def solved(kernel, x, query_y, regularization, penalty=0.0):
         gradient = 2 * q.T @ (q @ end - target.numpy()) / len(q)
         gradient += 2 * penalty * end
         direct.append(gradient)
-        implicit.append(regularization * np.linalg.solve(system, gradient))
+        damped = identity + hessian / (regularization + damping)
+        implicit.append(np.linalg.solve(damped, gradient))
     return np.mean(direct, axis=0), np.mean(implicit, axis=0)
 
 
@@ -92,6 +93,18 @@ def test_of_linear_regression_is_the_derivative_of_the_solution(
     (gradient,) = gradients_of(learner, x, query_y, compiled_graph)
     (kernel,) = net.get_weights()
     _, expected = solved(kernel.astype("float64"), x, query_y, 5.0, penalty)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_damping_is_in_the_system_alone():
+    net = network()
+    options = {"regularization": 5.0, "cg_steps": 4, "damping": 10.0}
+    learner = compiled(net, **options, **CONVERGED)
+    x, query_y = episodes()
+    (gradient,) = gradients_of(learner, x, query_y)
+    (kernel,) = net.get_weights()
+    start = kernel.astype("float64")
+    _, expected = solved(start, x, query_y, 5.0, damping=10.0)
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-9)
 
 
@@ -194,12 +207,13 @@ def test_graph_does_not_grow_with_the_steps():
 
 
 def test_save_and_load(tmp_path):
-    learner = compiled(network(), regularization=4.0, cg_steps=3, inner_steps=2)
+    options = {"regularization": 4.0, "cg_steps": 3, "damping": 1.5}
+    learner = compiled(network(), inner_steps=2, **options)
     data = tf.data.Dataset.from_tensors(episodes())
     learner.fit(data, verbose=0)
     learner.save(tmp_path / "learner.keras")
     loaded = keras.models.load_model(tmp_path / "learner.keras")
-    assert (loaded.regularization, loaded.cg_steps) == (4.0, 3)
+    assert options.items() <= loaded.get_config().items()
     np.testing.assert_allclose(
         loaded.predict(data, verbose=0),
         learner.predict(data, verbose=0),
@@ -222,6 +236,7 @@ class LearnedRate(km.inner_optimizers.InnerOptimizer):
     [
         ({"regularization": 0}, "Received: regularization=0"),
         ({"cg_steps": 0}, "Received: cg_steps=0"),
+        ({"damping": -1.0}, "Received: damping=-1.0"),
         ({"inner_optimizer": LearnedRate()}, "`IMAML` does not differentiate"),
     ],
 )
