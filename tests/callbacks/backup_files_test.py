@@ -1,6 +1,6 @@
 """Backups are whole, or another one is used, or there are clear words."""
 
-import errno
+import contextlib
 import os
 
 import numpy as np
@@ -95,17 +95,26 @@ def test_all_damaged_is_an_error(tmp_path):
             BackupFiles(tmp_path).read()
 
 
-def test_a_full_disk_keeps_the_last_backup(tmp_path, monkeypatch):
+@contextlib.contextmanager
+def room_for(size):
+    """Let no file grow beyond so many bytes: writing more is an `OSError`."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# None, a part of the first array, and all but the directory at the end.
+@pytest.mark.parametrize("size", [0, 500, 1300])
+def test_a_full_disk_keeps_the_last_backup(tmp_path, size):
     files = BackupFiles(tmp_path)
     write(files, 1)
-
-    def fill_the_disk(file, **arrays):
-        file.write(b"half a backup")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", fill_the_disk)
-        with pytest.raises(OSError, match="No space left.*000001.*is kept"):
+    assert newest(tmp_path).stat().st_size > size
+    with room_for(size):
+        with pytest.raises(OSError, match="File too large.*000001.*is kept"):
             write(files, 2)
     assert os.listdir(tmp_path) == ["backup-000000000001.npz"]
     assert step(BackupFiles(tmp_path)) == 1
