@@ -28,6 +28,7 @@ from kerasmeta.learners.replicas import only_real
 from kerasmeta.learners.replicas import weighted_loss
 from kerasmeta.learners.replicas import without_empty
 from kerasmeta.learners.saved_extras import load_extras
+from kerasmeta.learners.saved_extras import naming_damage
 from kerasmeta.learners.saved_extras import save_extras
 from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
@@ -196,14 +197,8 @@ class MetaLearner(keras.Model, abc.ABC):
             )
         intervals = self._task_intervals.result()
         # Only of the metrics compiled now: `compile` can be called again.
-        return {
-            **logs,
-            **{
-                name: value
-                for name, value in intervals.items()
-                if name.removesuffix("_ci95") in logs
-            },
-        }
+        current = [n for n in intervals if n.removesuffix("_ci95") in logs]
+        return {**logs, **{name: intervals[name] for name in current}}
 
     def predict_step(self, data):
         data, count = without_empty(data, self)
@@ -277,7 +272,9 @@ class MetaLearner(keras.Model, abc.ABC):
         if "_use_cached_eval_dataset" not in kwargs:
             check_episodes(self, x)
             make_variables(self, x)
-        return super().evaluate(x, *args, **kwargs)
+        results = super().evaluate(x, *args, **kwargs)
+        self._task_intervals.warn_of_spoiled()
+        return results
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         """Raise a `ValueError` for a task that this learner cannot learn."""
@@ -376,6 +373,11 @@ class MetaLearner(keras.Model, abc.ABC):
             query_size=query_size,
             batch_size=batch_size,
         )
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Load the weights of a file; arguments as in Keras."""
+        with naming_damage(filepath):
+            super().load_weights(filepath, *args, **kwargs)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
