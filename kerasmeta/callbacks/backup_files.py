@@ -7,6 +7,7 @@ import pathlib
 import warnings
 
 import numpy as np
+import tensorflow as tf
 
 _KEPT = 2
 
@@ -41,7 +42,8 @@ class BackupFiles:
         path = self.folder / f"backup-{number:012d}.npz"
         begun = path.with_suffix(".tmp")
         # A damaged directory of a zip file may lack files, and look whole.
-        text = json.dumps({"about": about, "names": list(arrays)})
+        dtypes = {name: array.dtype.name for name, array in arrays.items()}
+        text = json.dumps({"about": about, "dtypes": dtypes})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with open(begun, "wb") as file:
@@ -127,6 +129,11 @@ def _read(path):
     with np.load(path, allow_pickle=False) as file:
         arrays = dict(file)
     text = json.loads(str(arrays.pop("about")))
-    if list(arrays) != text["names"]:
+    if list(arrays) != list(text["dtypes"]):
         raise ValueError(f"arrays are missing: it has {len(arrays)}")
+    for name, array in arrays.items():
+        if array.dtype.kind == "V":
+            # NumPy's files know nothing of bfloat16.
+            dtype = tf.as_dtype(text["dtypes"][name]).as_numpy_dtype
+            arrays[name] = array.view(dtype)
     return text["about"], arrays

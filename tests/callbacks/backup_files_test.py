@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasmeta.callbacks.backup_files import BackupFiles
 
@@ -84,6 +85,19 @@ def test_damage_anywhere_is_seen_or_does_no_harm(tmp_path):
         assert about == {"step": 1} and arrays.keys() == {"w"}
         np.testing.assert_array_equal(arrays["w"], np.ones([3]))
     assert seen > len(whole)
+
+
+def test_dtypes_that_numpy_does_not_know_come_back(tmp_path):
+    arrays = {
+        "w": tf.constant([1.5, -2.0], "bfloat16").numpy(),
+        "scalar": np.array(3, "int64"),
+        "quantized": tf.cast([0.5], "float8_e4m3fn").numpy(),
+    }
+    BackupFiles(tmp_path).write(1, {}, arrays)
+    _, loaded = BackupFiles(tmp_path).read()
+    for name, array in arrays.items():
+        assert loaded[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded[name], array)
 
 
 def test_all_damaged_is_an_error(tmp_path):
