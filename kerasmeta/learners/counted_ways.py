@@ -37,11 +37,13 @@ def check_jit(learner, jit_compile):
     """Raise a `ValueError` if XLA is to compile what counts its classes.
 
     Args:
-        learner: Learner whose `supports_jit` is false if it counts them.
+        learner: Learner with `ways`, whose `supports_jit` is false if it counts
+            them.
         jit_compile: What `compile` was called with. For `"auto"` Keras itself
             looks at `supports_jit`.
     """
-    if jit_compile is True and not learner.supports_jit:
+    counts = learner.ways is None and not learner.supports_jit
+    if jit_compile is True and counts:
         raise ValueError(
             "XLA compiles for a fixed number of classes: give `ways`, that of "
             "the largest episode, when you make the learner, or leave out "
