@@ -138,9 +138,7 @@ class SNAIL(EmbeddingLearner):
 
     def apply_head(self, state, embeddings):
         shape = tf.concat([tf.shape(embeddings)[:2], [self.ways]], axis=0)
-        examples = self.examples(
-            embeddings, tf.zeros(shape, embeddings.dtype)
-        )
+        examples = self.examples(embeddings, tf.zeros(shape, embeddings.dtype))
         for block, memory in zip(self.blocks, state):
             examples = block.extend(examples, memory)
         return self.logits(examples)

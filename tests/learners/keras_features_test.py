@@ -81,28 +81,33 @@ def padded(episodes):
     return episodes.map(lambda x, y: ({**x, **masks}, y))
 
 
-def results_of(learner, episodes, weights_of):
-    """Return weights, metrics and predictions of a small run."""
-    learner.fit(episodes, verbose=0)
+def results_of(learner, episodes):
+    """Return metrics and predictions."""
     results = learner.evaluate(episodes, verbose=0, return_dict=True)
-    predictions = learner.predict(episodes, verbose=0)
-    return weights_of(learner), list(results.values()), predictions
+    return list(results.values()), learner.predict(episodes, verbose=0)
 
 
 @pytest.mark.parametrize("prepare", [lambda data: data, padded])
 def test_jit_compile(family, prepare, weights_of):
     """`fit`, `evaluate` and `predict` give the same through XLA."""
-    episodes = prepare(family.episodes())
-    expected = results_of(family.learner(), episodes, weights_of)
     if not family.build().supports_jit:
         with pytest.warns(UserWarning, match="Proceeding with `jit_compile=F"):
             assert not family.learner(jit_compile=True).jit_compile
         return
-    learner = family.learner(jit_compile=True)
+    episodes = prepare(family.episodes())
+    plain, learner = family.learner(), family.learner(jit_compile=True)
     assert learner.jit_compile
-    received = results_of(learner, episodes, weights_of)
-    for one, other in zip(received, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+    for one in (plain, learner):
+        one.fit(episodes, verbose=0)
+    np.testing.assert_allclose(
+        weights_of(learner), weights_of(plain), rtol=1e-3, atol=1e-4
+    )
+    # Of the same weights: near a kink, a little more or less is much.
+    plain.set_weights(learner.get_weights())
+    for one, other in zip(
+        results_of(learner, episodes), results_of(plain, episodes), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def move_under(family, policy, weights_of):
