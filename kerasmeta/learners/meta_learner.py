@@ -20,6 +20,7 @@ from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_weights
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
 from kerasmeta.learners.replicas import gradients_of_replica
@@ -33,6 +34,7 @@ from kerasmeta.learners.saved_extras import save_extras
 from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
+from kerasmeta.utils.lost_workers import lost_workers_named
 from kerasmeta.utils.run_fit import run_fit
 
 
@@ -229,6 +231,7 @@ class MetaLearner(keras.Model, abc.ABC):
                 self._task_intervals.build_for(self._compile_metrics)
 
     def _make_function(self, step_function):
+        check_jit(self)
         step_function = for_workers(self.distribute_strategy, step_function)
         return super()._make_function(step_function)
 
@@ -272,8 +275,9 @@ class MetaLearner(keras.Model, abc.ABC):
         if "_use_cached_eval_dataset" not in kwargs:
             check_episodes(self, x)
             make_variables(self, x)
-        results = super().evaluate(x, *args, **kwargs)
-        self._task_intervals.warn_of_spoiled()
+        with lost_workers_named():
+            results = super().evaluate(x, *args, **kwargs)
+            self._task_intervals.warn_of_spoiled()
         return results
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
@@ -387,10 +391,8 @@ class MetaLearner(keras.Model, abc.ABC):
         super().load_own_variables(load_extras(self, store))
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "episode_signature": self.episode_signature,
-        }
+        config = super().get_config()
+        return {**config, "episode_signature": self.episode_signature}
 
 
 def _describe(tensor):
