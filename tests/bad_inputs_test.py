@@ -12,6 +12,13 @@ import tensorflow as tf
 
 import kerasmeta as km
 
+# Of all that is no meta-batch.
+EPISODES = (
+    "Episodes must be `(x, query_y)` or `(x, query_y, sample_weight)`, where "
+    '`x` is a dictionary with "support_x", "support_y" and "query_x" (and '
+    'maybe "support_mask" and "query_mask"), each with a leading axis of tasks '
+    "and one of examples. Make them with `kerasmeta.episodes`. Received: x="
+)
 SPEC = km.episodes.EpisodeSpec(ways=2, shots=1, queries=1)
 X, Y = np.arange(24.0)[:, None], np.arange(24) % 4
 
@@ -98,7 +105,8 @@ LEARNERS = {
     "a function for a backbone": (
         lambda: km.learners.ProtoNet(len),
         "`backbone` must be a built `keras.Model` from examples to embeddings; "
-        "call it once on a batch to build it. Received: backbone=<built-in",
+        "call it once on a batch to build it. Received: backbone=<built-in "
+        "function len>",
     ),
     "an unknown distance": (
         lambda: km.learners.ProtoNet(NETWORK, distance="manhattan"),
@@ -153,29 +161,27 @@ LEARNERS = {
 }
 
 CALLS = {
-    "nothing to fit": (lambda: proto_net().fit(), "Received: x=NoneType"),
-    "arrays to fit": (lambda: proto_net().fit(X, Y), "Received: x=ndarray"),
+    "nothing to fit": (lambda: proto_net().fit(), EPISODES + "NoneType"),
+    "arrays to fit": (lambda: proto_net().fit(X, Y), EPISODES + "ndarray"),
     "an iterator to fit": (
         lambda: proto_net().fit(iter(episodes())),
-        "Received: x=OwnedIterator",
+        EPISODES + "OwnedIterator",
     ),
     "arrays to validate": (
         lambda: proto_net().fit(episodes(), validation_data=(X, Y)),
-        "Received: x=ndarray",
+        EPISODES + "ndarray",
     ),
     "arrays to evaluate": (
         lambda: proto_net().evaluate(X, Y),
-        "Received: x=ndarray",
+        EPISODES + "ndarray",
     ),
     "arrays to predict": (
         lambda: proto_net().predict(X, verbose=0),
-        "with a leading axis of tasks and one of examples. Make them with "
-        "`kerasmeta.episodes`. Received: x=SymbolicTensor",
+        EPISODES + "SymbolicTensor",
     ),
     "a call without labels": (
         lambda: FRESH({"support_x": ones(2, 2, 1), "query_x": ones(2, 2, 1)}),
-        "Make them with `kerasmeta.episodes`. "
-        "Received: x=['query_x', 'support_x']",
+        EPISODES + "['query_x', 'support_x']",
     ),
     "a support set without labels": (
         lambda: FRESH.adapted_model(X[:2], None),
@@ -194,12 +200,12 @@ CALLS = {
     ),
     "an export with arrays": (
         lambda: FRESH.export("never written", episodes=X),
-        "Make them with `kerasmeta.episodes`. Received: x=ndarray",
+        EPISODES + "ndarray",
     ),
     "an export of a network": (
         lambda: km.export.export_learner(NETWORK, "never written"),
         "`learner` must be a `MetaLearner`. Other models have an `export` of "
-        "their own. Received: learner=<Functional name=mlp",
+        "their own. Received: learner=<Functional name=mlp, built=True>",
     ),
     "no backbone to embed with": (
         lambda: km.evaluation.embed(None, X),
@@ -287,12 +293,13 @@ NUMBERS = {
         lambda: km.rl.RL2(BANDITS, 5, units=4).fit(episodes()),
         "Learners that act are trained and evaluated on what "
         "`Environment.trials` returns, such as "
-        "`environment.trials(batch_size=32)`. Received: <",
+        f"`environment.trials(batch_size=32)`. Received: {episodes()!r}",
     ),
     "a network of other sizes": (
         lambda: km.rl.MAMLPolicyGradient(km.rl.Navigation2D(), NETWORK),
         "`network` must be a built `keras.Model` from 2 to 4 numbers, such as "
-        "`km.backbones.mlp((2,), 4)`. Received: network=<Functional",
+        "`km.backbones.mlp((2,), 4)`. Received: network=<Functional "
+        "name=mlp, built=True> with (1, 2)",
     ),
     "half a batch of trials": (
         lambda: BANDITS.trials(num_trials=5, batch_size=2),
@@ -330,6 +337,7 @@ NETWORKS = {
     ),
     "images of any size": (
         lambda: km.backbones.wrn28_10((None, None, 3)),
+        "`input_shape` must be (height, width, channels) with at least 16 "
         "pixels each way. Resize smaller images: see `keras.layers.Resizing`. "
         "Received: input_shape=(None, None, 3)",
     ),
@@ -362,8 +370,15 @@ AREAS = {**LEARNERS, **CALLS, **NUMBERS, **NETWORKS}
 @pytest.mark.parametrize("name", AREAS)
 def test_a_wrong_call_is_told_how_to_be_right(name):
     call, message = AREAS[name]
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises(ValueError) as told:
         call()
+    assert without_frame(str(told.value)) == message
+
+
+def without_frame(message):
+    """Return an error without what Keras puts around one within a call."""
+    inner = re.search("\x1b\\[1m(.*)\x1b\\[0m", message, re.DOTALL)
+    return inner[1] if inner else message
 
 
 def test_the_table_names_each_case_once():

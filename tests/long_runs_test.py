@@ -7,6 +7,7 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kerasmeta as km
 
@@ -148,4 +149,43 @@ def test_fit_50_times(family):
         for _ in range(51):
             learner.fit(episodes, steps_per_epoch=10, verbose=0)
             watch.note()
+    watch.check(limit=1.0)
+
+
+def test_images_from_files_and_backups(tmp_path):
+    """Images are read from their files at each step, backups are written."""
+    generator = np.random.default_rng(0)
+    for i in range(40):
+        path = tmp_path / "images" / f"class_{i % 4}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(256, size=(8, 8, 1), dtype="uint8")
+        path.write_bytes(tf.io.encode_png(pixels).numpy())
+    episodes = km.episodes.image_episodes_from_directory(
+        tmp_path / "images",
+        km.episodes.EpisodeSpec(ways=3, shots=2, queries=2),
+        image_size=(8, 8),
+        color_mode="grayscale",
+        cache=False,
+    )
+    backbone = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(8),
+        ]
+    )
+    learner = km.learners.ProtoNet(backbone)
+    learner.compile(
+        keras.optimizers.Adam(1e-3),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    watch = Watch(every=200)
+    backup = km.callbacks.BackupAndRestore(tmp_path / "backups", save_freq=5)
+    learner.fit(
+        episodes,
+        steps_per_epoch=200,
+        epochs=20,
+        verbose=0,
+        callbacks=[watch, backup],
+    )
     watch.check(limit=1.0)

@@ -63,6 +63,9 @@ SMALLER = {
         "steps_per_epoch=100,\n    epochs=5": (
             "steps_per_epoch=2,\n    epochs=2"
         ),
+        'choices.Int("steps", 1, 5)': 'choices.Int("steps", 1, 2)',
+        "max_trials=20": "max_trials=1",
+        "search(train, steps_per_epoch=100": "search(train, steps_per_epoch=2",
     },
     **{
         str(page.relative_to(ROOT)): {}
@@ -109,6 +112,8 @@ def test_code_runs(page, tmp_path, monkeypatch):
         # A strategy wants a process that has made nothing yet.
         subprocess.run([sys.executable, "-c", code], check=True)
         return
+    if "import keras_tuner" in code:
+        pytest.importorskip("keras_tuner")
     names = data()
     if page == "docs/three_ideas.md":
         names["folder"] = exported(tmp_path / "model")

@@ -21,10 +21,10 @@ class AdaptationCurve(keras.callbacks.Callback):
     `ModelCheckpoint` see them. Each number of steps is a graph of its own,
     compiled once: give `steps` where the inner loop is long.
 
-    With `log_dir` TensorBoard gets them as well and, where matplotlib is
-    installed, pictures of the curves, and of the first episode if
-    `km.visualization.plot_episode` can draw it. It needs the package
-    tensorboard: `pip install kerasmeta[tensorboard]`.
+    With `log_dir` TensorBoard gets them as well, and pictures of the curves and
+    of the first episode, if `km.visualization.plot_episode` can draw it. It
+    needs `pip install kerasmeta[tensorboard,plots]`; without matplotlib it
+    warns, and leaves pictures out.
 
     Args:
         episodes: Finite dataset of episodes.
@@ -41,8 +41,9 @@ class AdaptationCurve(keras.callbacks.Callback):
             dictionary of results.
 
     Raises:
-        ValueError: If `episodes` are endless or an argument is unsuitable; and
-            when training begins, if the learner takes no gradient steps.
+        ValueError: If `episodes` are endless or no dataset, or an argument is
+            unsuitable; and when training begins, if the learner takes no
+            gradient steps.
         ImportError: If `log_dir` is given without tensorboard.
 
     Example:
@@ -62,6 +63,12 @@ class AdaptationCurve(keras.callbacks.Callback):
 
     def __init__(self, episodes, steps=None, every=1, prefix="", log_dir=None):
         super().__init__()
+        if not isinstance(episodes, tf.data.Dataset):
+            raise ValueError(
+                "`episodes` must be a dataset of episodes, such as those of "
+                "`kerasmeta.episodes`. "
+                f"Received: episodes of type {type(episodes).__name__}"
+            )
         if tf.data.INFINITE_CARDINALITY == episodes.cardinality():
             raise ValueError(
                 "`episodes` must end, because all of them are evaluated. Make "

@@ -7,6 +7,7 @@ import pathlib
 import warnings
 
 import numpy as np
+import tensorflow as tf
 
 _KEPT = 2
 
@@ -124,7 +125,8 @@ class BackupFiles:
 def write_backup(file, about, arrays):
     """Write a backup to a file that is open."""
     # A damaged directory of a zip file may lack files, and look whole.
-    text = json.dumps({"about": about, "names": list(arrays)})
+    dtypes = {name: array.dtype.name for name, array in arrays.items()}
+    text = json.dumps({"about": about, "dtypes": dtypes})
     np.savez(file, about=np.array(text), **arrays)
 
 
@@ -136,6 +138,11 @@ def read_backup(file):
     with np.load(file, allow_pickle=False) as content:
         arrays = dict(content)
     text = json.loads(str(arrays.pop("about")))
-    if list(arrays) != text["names"]:
+    if list(arrays) != list(text["dtypes"]):
         raise ValueError(f"arrays are missing: it has {len(arrays)}")
+    for name, array in arrays.items():
+        if array.dtype.kind == "V":
+            # NumPy's files know nothing of bfloat16.
+            dtype = tf.as_dtype(text["dtypes"][name]).as_numpy_dtype
+            arrays[name] = array.view(dtype)
     return text["about"], arrays

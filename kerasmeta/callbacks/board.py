@@ -1,6 +1,7 @@
 """Numbers and pictures for TensorBoard."""
 
 import importlib.util
+import warnings
 
 import tensorflow as tf
 
@@ -12,7 +13,7 @@ from kerasmeta.visualization.plot_episode import plot_episode
 class Board:
     """Writes what a callback found into a folder that TensorBoard reads.
 
-    Pictures are left out where matplotlib is not installed.
+    Where matplotlib is not installed, it warns and leaves pictures out.
 
     Args:
         log_dir: The folder.
@@ -29,6 +30,12 @@ class Board:
             )
         self._writer = tf.summary.create_file_writer(str(log_dir))
         self._draws = importlib.util.find_spec("matplotlib") is not None
+        if not self._draws:
+            warnings.warn(
+                "TensorBoard gets numbers only, because pictures need "
+                "matplotlib. Install it with `pip install kerasmeta[plots]`.",
+                stacklevel=3,
+            )
 
     def write_numbers(self, numbers, step):
         """Write a dictionary of numbers."""

@@ -18,8 +18,9 @@ class EpisodePosition:
             (`shard=`), `tf.distribute` makes as many steps of a meta-batch.
 
     Raises:
-        ValueError: If the episodes are no dataset, or a finite one that
-            `steps_per_epoch` does not divide, or whose last steps are smaller.
+        ValueError: If the episodes are no dataset, or a finite one whose size
+            or epochs the numbers of steps do not divide, or whose last steps
+            are smaller.
     """
 
     def __init__(
@@ -46,6 +47,15 @@ class EpisodePosition:
                 f"{self._size} meta-batches"
             )
         self._episodes = episodes
+        batches = steps_per_epoch or self._size
+        if self._size and batches % steps_per_execution:
+            # Keras' last execution then takes what the next epoch begins with.
+            raise ValueError(
+                "To resume, `steps_per_execution` must divide the number of "
+                "meta-batches of an epoch, or the episodes be endless. "
+                f"Received: steps_per_execution={steps_per_execution} for "
+                f"epochs of {batches} meta-batches"
+            )
         # Plain integers, for JSON has no others.
         self._steps = {
             "steps_per_epoch": steps_per_epoch and int(steps_per_epoch),

@@ -63,11 +63,7 @@ class TrainingState:
                 f"{dict(list(differing.items())[:5])}"
             )
         for name, variable in own.items():
-            array = arrays[name]
-            if array.dtype.kind == "V":
-                # NumPy's files know nothing of bfloat16.
-                array = array.view(variable.numpy().dtype)
-            variable.assign(array)
+            variable.assign(arrays[name])
 
 
 def is_finite(variables):

@@ -1,10 +1,10 @@
 """Operations that LiteRT lacks, computed by those that it has.
 
 LiteRT has no kernels for some gradients that an inner loop takes, nor for
-BatchNormalization by the statistics of a batch. Here the same values come from
-sums, products and slices. A function takes an operation, for its attributes and
-static shapes, and the tensors to put in place of its inputs; it returns all
-outputs.
+BatchNormalization by the statistics of a batch, nor for linear systems. Here
+the same values come from sums, products and slices. A function takes an
+operation, for its attributes and static shapes, and the tensors to put in place
+of its inputs; it returns all outputs.
 """
 
 import tensorflow as tf
@@ -65,6 +65,31 @@ def conv_filter_grad(op, x, _, gradient):
     rows = tf.reshape(rows, [-1, rows.shape[-1]])
     gradient = tf.reshape(gradient, [-1, gradient.shape[-1]])
     return [tf.reshape(tf.matmul(rows, gradient, transpose_a=True), shape)]
+
+
+def matrix_solve(op, matrix, right):
+    """`MatrixSolve`: elimination with row pivots; the graph holds each."""
+    size, shape = matrix.shape[-1], right.shape
+    if op.get_attr("adjoint"):
+        matrix = tf.linalg.matrix_transpose(matrix)
+    rows = tf.concat([matrix, right], axis=-1)
+    rows = tf.reshape(rows, [-1, size, size + shape[-1]])
+    is_free, pivots = tf.ones_like(rows[..., 0], "bool"), []
+    for i in range(size):
+        column = rows[..., i]
+        sizes = tf.where(is_free, tf.abs(column), -tf.ones_like(column))
+        # Rows stay where they are: pivots tell in the end which is which.
+        pivot = tf.one_hot(tf.argmax(sizes, -1), size, dtype=rows.dtype)
+        row = tf.matmul(pivot[:, None], rows)
+        row /= row[..., i : i + 1]
+        is_pivot = pivot > 0.5
+        rows = tf.where(
+            is_pivot[..., None], row, rows - column[..., None] * row
+        )
+        is_free &= ~is_pivot
+        pivots.append(pivot)
+    solution = tf.matmul(tf.stack(pivots, axis=1), rows[..., size:])
+    return [tf.reshape(solution, shape)]
 
 
 def _inverse_deviation(op, variance):
@@ -152,4 +177,5 @@ REPLACEMENTS = {
     "FusedBatchNormGradV3": batch_norm_grad,
     "MaxPoolGrad": max_pool_grad,
     "Conv2DBackpropFilter": conv_filter_grad,
+    "MatrixSolve": matrix_solve,
 }

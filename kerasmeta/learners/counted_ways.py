@@ -4,6 +4,9 @@ Tasks run one by one, and each could only count its own labels; but their
 predictions are stacked, so that all must have the same width. Within
 `counted_ways(support_y)` the number is that of the outermost scope. The scope
 is thread-local and read when a task is traced.
+
+XLA must know the number when it compiles: it would compile anew for all other
+labels, and cannot where they are padded.
 """
 
 import contextlib
@@ -28,3 +31,21 @@ def counted_ways(support_y):
         yield _scope.ways
     finally:
         _scope.ways = before
+
+
+def check_jit(learner, jit_compile):
+    """Raise a `ValueError` if XLA is to compile what counts its classes.
+
+    Args:
+        learner: Learner with `ways`, whose `supports_jit` is false if it counts
+            them.
+        jit_compile: What `compile` was called with. For `"auto"` Keras itself
+            looks at `supports_jit`.
+    """
+    counts = learner.ways is None and not learner.supports_jit
+    if jit_compile is True and counts:
+        raise ValueError(
+            "XLA compiles for a fixed number of classes: give `ways`, that of "
+            "the largest episode, when you make the learner, or leave out "
+            f"`jit_compile`. Received: ways=None, jit_compile=True, {learner!r}"
+        )

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.checks import check_classes
+from kerasmeta.learners.counted_ways import check_jit
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops.absent_classes import present_classes
@@ -28,7 +29,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
             head may take feature maps `[n, height, width, C]` instead, and
             then has these axes in place of `D`.
         ways: Number of classes in an episode, or `None` to count them in the
-            labels of each meta-batch.
+            labels of each meta-batch. `jit_compile=True` needs it.
     """
 
     def __init__(self, backbone, ways=None, **kwargs):
@@ -43,7 +44,12 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         self.ways = (
             None if ways is None else check_positive_int("ways", ways, 2)
         )
+        self.supports_jit = ways is not None
         self.built = True
+
+    def compile(self, *args, **kwargs):
+        check_jit(self, kwargs.get("jit_compile"))
+        super().compile(*args, **kwargs)
 
     @abc.abstractmethod
     def fit_head(self, embeddings, labels, ways, mask=None):

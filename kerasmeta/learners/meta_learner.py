@@ -30,6 +30,7 @@ from kerasmeta.learners.replicas import only_real
 from kerasmeta.learners.replicas import weighted_loss
 from kerasmeta.learners.replicas import without_empty
 from kerasmeta.learners.saved_extras import load_extras
+from kerasmeta.learners.saved_extras import naming_damage
 from kerasmeta.learners.saved_extras import save_extras
 from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
@@ -200,14 +201,8 @@ class MetaLearner(keras.Model, abc.ABC):
             )
         intervals = self._task_intervals.result()
         # Only of the metrics compiled now: `compile` can be called again.
-        return {
-            **logs,
-            **{
-                name: value
-                for name, value in intervals.items()
-                if name.removesuffix("_ci95") in logs
-            },
-        }
+        current = [n for n in intervals if n.removesuffix("_ci95") in logs]
+        return {**logs, **{name: intervals[name] for name in current}}
 
     def predict_step(self, data):
         data, count = without_empty(data, self)
@@ -282,7 +277,9 @@ class MetaLearner(keras.Model, abc.ABC):
             check_episodes(self, x)
             make_variables(self, x)
         with lost_workers_named():
-            return super().evaluate(x, *args, **kwargs)
+            results = super().evaluate(x, *args, **kwargs)
+            self._task_intervals.warn_of_spoiled()
+        return results
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         """Raise a `ValueError` for a task that this learner cannot learn."""
@@ -381,6 +378,11 @@ class MetaLearner(keras.Model, abc.ABC):
             batch_size=batch_size,
         )
 
+    def load_weights(self, filepath, *args, **kwargs):
+        """Load the weights of a file; arguments as in Keras."""
+        with naming_damage(filepath):
+            super().load_weights(filepath, *args, **kwargs)
+
     def save_own_variables(self, store):
         super().save_own_variables(store)
         save_extras(self, store)
@@ -389,10 +391,8 @@ class MetaLearner(keras.Model, abc.ABC):
         super().load_own_variables(load_extras(self, store))
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "episode_signature": self.episode_signature,
-        }
+        config = super().get_config()
+        return {**config, "episode_signature": self.episode_signature}
 
 
 def _describe(tensor):

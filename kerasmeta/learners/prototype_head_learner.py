@@ -6,6 +6,7 @@ import contextlib
 import tensorflow as tf
 
 from kerasmeta.learners.checks import check_classes
+from kerasmeta.learners.counted_ways import check_jit
 from kerasmeta.learners.counted_ways import counted_ways
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
@@ -31,7 +32,7 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
     Args:
         network: Built `keras.Model` from examples to embeddings `[n, D]`.
         ways: Number of classes in an episode, or `None` to count them in the
-            labels of each meta-batch.
+            labels of each meta-batch. `jit_compile=True` needs it.
         inner_learning_rate: Rate of the default inner optimizer.
         **kwargs: As for `GradientLearner`.
     """
@@ -42,12 +43,17 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
         self.ways = ways
         self.embedding_size = embedding_size(network)
         super().__init__(network, inner_learning_rate, **kwargs)
+        self.supports_jit = ways is not None
         if ways is None and self.inner_optimizer.trainable_weights:
             raise ValueError(
                 "An inner optimizer with weights of its own has some for the "
                 "head, so `ways` must be given. "
                 f"Received: ways=None, inner_optimizer={self.inner_optimizer!r}"
             )
+
+    def compile(self, *args, **kwargs):
+        check_jit(self, kwargs.get("jit_compile"))
+        super().compile(*args, **kwargs)
 
     @abc.abstractmethod
     def initial_head(self, prototypes):

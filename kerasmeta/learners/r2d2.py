@@ -82,6 +82,7 @@ class R2D2(EmbeddingLearner):
             "initial_scale", initial_scale
         )
         self.regression = bool(regression)
+        self.supports_jit = self.supports_jit or self.regression
         self.log_penalty = self._add_scalar(
             "log_penalty", math.log(self.initial_penalty)
         )

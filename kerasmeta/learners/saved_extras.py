@@ -4,6 +4,8 @@ The states of its seed generators, which Keras forgets, so that training that
 goes on from a file draws what it would have drawn; and the matrices of LoRA.
 """
 
+import contextlib
+
 from kerasmeta.learners.lora_weights import load_lora
 from kerasmeta.learners.lora_weights import save_lora
 
@@ -30,6 +32,21 @@ def load_extras(learner, store):
             states[name].assign(value)
     load_lora(learner, own)
     return own
+
+
+@contextlib.contextmanager
+def naming_damage(filepath):
+    """Make a `ValueError` that names the file of what a damaged one raises."""
+    try:
+        yield
+    # Of a damaged file, Keras and HDF5 raise whatever their parsers do.
+    except Exception as error:
+        raise ValueError(
+            "The weights cannot be loaded: the file must be whole, undamaged "
+            "and of a learner like this one. "
+            f"Received: filepath={str(filepath)!r}, "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _seed_states(learner):

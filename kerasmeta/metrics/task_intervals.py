@@ -1,5 +1,7 @@
 """Confidence intervals over tasks."""
 
+import warnings
+
 import keras
 import tensorflow as tf
 
@@ -20,7 +22,8 @@ class TaskIntervals(keras.metrics.Metric):
 
     `1.96 * std(v) / sqrt(number of tasks)`, with `std` over `n - 1`.
 
-    It is NaN until there are two tasks. Metrics whose result is a vector have
+    It is NaN until there are two tasks, and where a task gives NaN, of which
+    `evaluate` warns. Metrics whose result is a vector have
     none. Learners own one; you meet it as the `NAME_ci95` of `evaluate`.
 
     Example:
@@ -42,7 +45,9 @@ class TaskIntervals(keras.metrics.Metric):
             # not means, so that replicas can be added.
             value = tf.cast(value, "float64")
             self.make_sums([name])
-            moments = [tf.ones_like(value), value, tf.square(value)]
+            is_spoiled = tf.cast(~tf.math.is_finite(value), "float64")
+            ones = tf.ones_like(value)
+            moments = [ones, value, tf.square(value), is_spoiled]
             self._sums[name].assign_add(tf.reduce_sum(moments, axis=1))
 
     def make_sums(self, names):
@@ -50,7 +55,7 @@ class TaskIntervals(keras.metrics.Metric):
         for name in names:
             if name not in self._sums:
                 self._sums[name] = self.add_variable(
-                    (3,), "zeros", dtype="float64", name=f"{name}_sums"
+                    (4,), "zeros", dtype="float64", name=f"{name}_sums"
                 )
 
     def build_for(self, metrics):
@@ -114,6 +119,18 @@ class TaskIntervals(keras.metrics.Metric):
             for name, sums in self._sums.items()
         }
 
+    def warn_of_spoiled(self):
+        """Warn of metrics that are not finite for some of the tasks."""
+        for name, sums in self._sums.items():
+            count, _, _, spoiled = tf.convert_to_tensor(sums).numpy()
+            if spoiled:
+                warnings.warn(
+                    f"`{name}` is NaN or infinite for {spoiled:.0f} of "
+                    f"{count:.0f} tasks, and so are its mean and its interval. "
+                    "Look for them with `predict`, one meta-batch at a time.",
+                    stacklevel=3,
+                )
+
 
 def _scalars(results):
     """Return the results that are one number; others have no interval."""
@@ -133,7 +150,7 @@ def _named(task):
 
 
 def _half_width(sums):
-    count, total, squares = tf.unstack(tf.convert_to_tensor(sums))
+    count, total, squares, _ = tf.unstack(tf.convert_to_tensor(sums))
     variance = (squares - tf.square(total) / count) / (count - 1)
     # Rounding can leave a tiny negative variance where all tasks are equal.
     width = Z95 * tf.sqrt(tf.maximum(variance, 0) / count)

@@ -27,6 +27,17 @@ def append_ones(x):
     return tf.concat([x, tf.ones_like(x[..., :1])], axis=-1)
 
 
+def add_penalty(matrix, penalty):
+    """Return `matrix + penalty I`, by operations that LiteRT has, too.
+
+    Args:
+        matrix: `[..., M, M]`.
+        penalty: Scalar.
+    """
+    size = tf.shape(matrix)[-1]
+    return matrix + penalty * tf.eye(size, dtype=matrix.dtype)
+
+
 def smaller_system(x, dual, primal):
     """Solve for examples or for features, whichever are fewer.
 

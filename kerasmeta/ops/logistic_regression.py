@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.linear_features import add_penalty
 from kerasmeta.ops.linear_features import smaller_system
 from kerasmeta.ops.zero_padding import zero_padding
 
@@ -101,8 +102,6 @@ def _solve_each(matrix, right, penalty):
     Returns:
         `[..., M, N]`.
     """
-    diagonal = tf.linalg.diag_part(matrix) + penalty
-    matrix = tf.linalg.set_diag(matrix, diagonal)
     right = tf.linalg.matrix_transpose(right)[..., None]  # (..., N, M, 1)
-    solution = tf.linalg.solve(matrix, right)[..., 0]
+    solution = tf.linalg.solve(add_penalty(matrix, penalty), right)[..., 0]
     return tf.linalg.matrix_transpose(solution)

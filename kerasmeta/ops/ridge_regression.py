@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.linear_features import add_penalty
 from kerasmeta.ops.linear_features import smaller_system
 from kerasmeta.ops.zero_padding import zero_padding
 
@@ -41,17 +42,12 @@ def ridge_regression(x, targets, penalty, mask=None):
 
     def dual():
         gram = tf.matmul(x, x, transpose_b=True)
-        solution = tf.linalg.solve(_add_penalty(gram, penalty), targets)
+        solution = tf.linalg.solve(add_penalty(gram, penalty), targets)
         return tf.matmul(x, solution, transpose_a=True)
 
     def primal():
         gram = tf.matmul(x, x, transpose_a=True)
         moments = tf.matmul(x, targets, transpose_a=True)
-        return tf.linalg.solve(_add_penalty(gram, penalty), moments)
+        return tf.linalg.solve(add_penalty(gram, penalty), moments)
 
     return smaller_system(x, dual, primal)
-
-
-def _add_penalty(matrix, penalty):
-    diagonal = tf.linalg.diag_part(matrix) + penalty
-    return tf.linalg.set_diag(matrix, diagonal)

@@ -30,7 +30,7 @@ def main():
     folder, host, port = (options.pop(n) for n in ("folder", "host", "port"))
     try:
         app = make_app(folder, Limits(**options))
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         parser.error(str(error))
     uvicorn.run(app, host=host, port=port)
 

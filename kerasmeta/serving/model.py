@@ -16,7 +16,8 @@ class ServedModel:
         max_examples: Examples of a request, and classes, that there may be.
 
     Raises:
-        ValueError: If the SavedModel is not one of a learner.
+        ValueError: If the folder has no SavedModel of a learner, or a damaged
+            one.
 
     Example:
 
@@ -32,16 +33,21 @@ class ServedModel:
     """
 
     def __init__(self, folder, max_examples):
-        signatures = tf.saved_model.load(str(folder)).signatures
-        missing = {"adapt", "predict_query"} - set(signatures)
-        if missing:
+        try:
+            self._load(folder)
+        # Of a damaged SavedModel, TensorFlow raises whatever its parsers do.
+        except Exception as error:
             raise ValueError(
-                "The folder must be what `learner.export(folder)` wrote. "
-                f"Received: a SavedModel without {sorted(missing)}"
-            )
+                "The folder must be what `learner.export(folder)` wrote, whole "
+                f"and undamaged. Received: folder={str(folder)!r}, of which "
+                f"TensorFlow says: {type(error).__name__}: {error}"
+            ) from error
+        self._max_examples = max_examples
+
+    def _load(self, folder):
+        signatures = tf.saved_model.load(str(folder)).signatures
         self._adapt = signatures["adapt"]
         self._predict_query = signatures["predict_query"]
-        self._max_examples = max_examples
         state = self._adapt.structured_outputs
         queries = _inputs(self._predict_query)
         self.inputs = {

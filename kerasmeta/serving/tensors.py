@@ -7,6 +7,7 @@ from .errors import BadRequest
 # By the kind of a NumPy dtype: what JSON has for it.
 _JSON_TYPES = {
     "f": ((int, float), "numbers"),
+    "V": ((int, float), "numbers"),  # Such as bfloat16.
     "i": ((int,), "integers"),
     "u": ((int,), "integers"),
     "b": ((bool,), "true or false"),
@@ -78,7 +79,7 @@ def check_finite(arrays, what):
     """
     for name, array in arrays.items():
         array = np.asarray(array)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind in "fV" and not np.isfinite(array).all():
             raise BadRequest(422, f"{what} `{name}` has NaN or infinity.")
 
 

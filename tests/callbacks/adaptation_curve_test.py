@@ -1,9 +1,12 @@
+import importlib.util
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import kerasmeta as km
+from kerasmeta.visualization.figure import figure_pixels
 
 Curve = km.callbacks.AdaptationCurve
 learners = km.learners
@@ -151,6 +154,46 @@ def test_tensorboard_gets_numbers_and_pictures(tmp_path):
         assert png.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_tensorboard_gets_pictures_of_images(tmp_path):
+    pytest.importorskip("tensorboard")
+    pytest.importorskip("matplotlib")
+    spec = km.episodes.EpisodeSpec(ways=2, shots=1, queries=1)
+    glyphs = km.tasks.Glyphs("test").episodes(spec, num_episodes=2)
+    learner = learners.MAML(
+        keras.Sequential(
+            [
+                keras.Input((28, 28, 1)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(2),
+            ]
+        )
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    learner.compile("sgd", loss)
+    curve = Curve(glyphs, steps=(0,), log_dir=tmp_path)
+    learner.fit(glyphs, verbose=0, callbacks=[curve])
+    [(_, (width, height, png))] = written(tmp_path)["episode"]
+    pixels = tf.io.decode_png(png).numpy()
+    assert pixels.shape[:2] == (int(height), int(width))
+    x, query_y = next(iter(glyphs))
+    predictions = learner.predict(x, verbose=0)
+    figure = km.visualization.plot_episode(x, query_y, predictions)
+    np.testing.assert_array_equal(pixels, figure_pixels(figure))
+
+
+def test_without_matplotlib(monkeypatch, tmp_path):
+    pytest.importorskip("tensorboard")
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "matplotlib" else find_spec(name),
+    )
+    with pytest.warns(UserWarning, match=r"kerasmeta\[plots\]"):
+        Curve(episodes(), log_dir=tmp_path)
+
+
 def test_without_tensorboard(monkeypatch, tmp_path):
     monkeypatch.delattr(tf.summary, "scalar", raising=False)
     with pytest.raises(ImportError, match=r"kerasmeta\[tensorboard\]"):
@@ -161,6 +204,8 @@ def test_bad_arguments():
     endless = km.tasks.Sinusoid(shots=5).episodes(batch_size=2)
     with pytest.raises(ValueError, match="num_episodes"):
         Curve(endless)
+    with pytest.raises(ValueError, match="episodes of type ndarray"):
+        Curve(np.ones(3))
     with pytest.raises(ValueError, match="steps=-1"):
         Curve(episodes(), steps=(-1,))
     with pytest.raises(ValueError, match="every=0"):

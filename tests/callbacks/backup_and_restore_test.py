@@ -214,3 +214,14 @@ def test_a_backup_that_is_kept(tmp_path):
     learner.compile("sgd", learner.loss)
     with pytest.raises(ValueError, match="of another learner, optimizer or"):
         learner.fit(episodes, **options)
+
+
+@pytest.mark.slow
+def test_executions_that_go_beyond_an_endless_epoch(tmp_path):
+    """Keras takes six meta-batches for five, twice three."""
+    expected = run("ProtoNet", steps_per_epoch=5, steps=2)
+    backup = km.callbacks.BackupAndRestore(tmp_path / "backups", save_freq=2)
+    with pytest.raises(InterruptedError):
+        run("ProtoNet", [Interrupt(5)], backup, steps_per_epoch=5, steps=2)
+    received = run("ProtoNet", (), backup, steps_per_epoch=5, steps=2)
+    check_same(received, expected)

@@ -1,10 +1,11 @@
 """Backups are whole, or another one is used, or there are clear words."""
 
-import errno
+import contextlib
 import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasmeta.callbacks.backup_files import BackupFiles
 
@@ -86,6 +87,19 @@ def test_damage_anywhere_is_seen_or_does_no_harm(tmp_path):
     assert seen > len(whole)
 
 
+def test_dtypes_that_numpy_does_not_know_come_back(tmp_path):
+    arrays = {
+        "w": tf.constant([1.5, -2.0], "bfloat16").numpy(),
+        "scalar": np.array(3, "int64"),
+        "quantized": tf.cast([0.5], "float8_e4m3fn").numpy(),
+    }
+    BackupFiles(tmp_path).write(1, {}, arrays)
+    _, loaded = BackupFiles(tmp_path).read()
+    for name, array in arrays.items():
+        assert loaded[name].dtype == array.dtype
+        np.testing.assert_array_equal(loaded[name], array)
+
+
 def test_all_damaged_is_an_error(tmp_path):
     files = BackupFiles(tmp_path)
     write(files, 1)
@@ -95,17 +109,26 @@ def test_all_damaged_is_an_error(tmp_path):
             BackupFiles(tmp_path).read()
 
 
-def test_a_full_disk_keeps_the_last_backup(tmp_path, monkeypatch):
+@contextlib.contextmanager
+def room_for(size):
+    """Let no file grow beyond so many bytes: writing more is an `OSError`."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# None, a part of the first array, and all but the directory at the end.
+@pytest.mark.parametrize("size", [0, 500, 1300])
+def test_a_full_disk_keeps_the_last_backup(tmp_path, size):
     files = BackupFiles(tmp_path)
     write(files, 1)
-
-    def fill_the_disk(file, **arrays):
-        file.write(b"half a backup")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", fill_the_disk)
-        with pytest.raises(OSError, match="No space left.*000001.*is kept"):
+    assert newest(tmp_path).stat().st_size > size
+    with room_for(size):
+        with pytest.raises(OSError, match="File too large.*000001.*is kept"):
             write(files, 2)
     assert os.listdir(tmp_path) == ["backup-000000000001.npz"]
     assert step(BackupFiles(tmp_path)) == 1

@@ -80,6 +80,11 @@ def test_errors():
         EpisodePosition({"support_x": np.zeros(3)}, None)
     with pytest.raises(ValueError, match="must divide"):
         EpisodePosition(numbers(12), 4)
+    for steps in (3, None):
+        with pytest.raises(
+            ValueError, match="steps_per_execution=4 for epochs"
+        ):
+            EpisodePosition(numbers(12), steps, steps_per_execution=4)
     saved = EpisodePosition(numbers(12), 3).get()
     with pytest.raises(ValueError, match="`steps_per_epoch` must be .* 3"):
         EpisodePosition(numbers(12), 2).resume(saved)

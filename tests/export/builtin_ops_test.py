@@ -114,6 +114,15 @@ def test_conv_filter_grad(padding, stride, dilation):
     compare("Conv2DBackpropFilter", inputs, **options)
 
 
+@pytest.mark.parametrize("adjoint", [False, True])
+def test_matrix_solve(adjoint):
+    # Zeros where pivots would be, were rows not chosen.
+    matrix = random(3, 2, 5, 5) * (1.0 - tf.eye(5))
+    matrix = tf.concat([matrix, tf.roll(1e3 * matrix, 2, axis=-1)], axis=0)
+    inputs = {"matrix": matrix, "rhs": random(6, 2, 5, 3, seed=1)}
+    compare("MatrixSolve", inputs, adjoint=adjoint)
+
+
 def test_a_graph_computes_the_same_without_them():
     weight = tf.Variable(random(3, 3, 1, 2))
 

@@ -25,7 +25,7 @@ GRADIENT = {
     ),
 }
 EMBEDDING = {
-    "metric": learners.ProtoNet,
+    "metric": lambda net: learners.ProtoNet(net, ways=3),
     "closed form": lambda net: learners.R2D2(net, ways=3),
     "baseline": lambda net: learners.Baseline(net, ways=3, steps=3),
     "transductive": lambda net: learners.SoftKMeans(net, ways=3),

@@ -139,3 +139,35 @@ def test_gradients_are_exact(name):
     """Also where there is padding, and a task has not all classes."""
     learner = compiled(name, dense())
     assert km.testing.verify_meta_gradient(learner, *episodes(VARIED)) < 1e-5
+
+
+def with_head(build, **arguments):
+    network = keras.Sequential([keras.Input((SIZE,)), keras.layers.Dense(SIZE)])
+    return build(network, **arguments)
+
+
+def compile_for_xla(learner, jit_compile):
+    learner.compile("sgd", CROSSENTROPY, jit_compile=jit_compile)
+    return learner.jit_compile
+
+
+@pytest.mark.parametrize(
+    "build", [km.learners.ProtoNet, km.learners.LRD2, km.learners.ProtoMAML]
+)
+def test_xla_needs_the_number_of_classes(build, monkeypatch):
+    """Counted, it would have XLA compile anew; "auto" trains without."""
+    with pytest.raises(ValueError, match="number of classes: give `ways`"):
+        compile_for_xla(with_head(build), True)
+    assert compile_for_xla(with_head(build, ways=3), True)
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(
+        "tensorflow.config.list_physical_devices", lambda *kind: [gpu]
+    )
+    assert not compile_for_xla(with_head(build), "auto")
+    assert compile_for_xla(with_head(build, ways=3), "auto")
+
+
+def test_xla_compiles_heads_that_regress():
+    assert compile_for_xla(
+        with_head(km.learners.R2D2, regression=True), jit_compile=True
+    )

@@ -11,6 +11,7 @@ QUICK = {
     "test_class_weight_is_refused": ["probabilistic"],
     "test_sample_weight": ["process"],
     "test_ways_of_execution": ["metric"],
+    "test_jit_compile": [],
     "test_mixed_precision": ["metric"],
     "test_gradient_accumulation": ["metric"],
     "test_clipnorm": ["transductive"],
@@ -70,6 +71,43 @@ def test_ways_of_execution(family, weights_of):
         np.testing.assert_allclose(
             weights_of(other), weights_of(plain), rtol=1e-3, atol=1e-5
         )
+
+
+def padded(episodes):
+    """Say of the last example and query of each first task that they pad."""
+    mask = np.ones((2, 6), "bool")
+    mask[0, -1] = False
+    masks = {"support_mask": mask, "query_mask": mask}
+    return episodes.map(lambda x, y: ({**x, **masks}, y))
+
+
+def results_of(learner, episodes):
+    """Return metrics and predictions."""
+    results = learner.evaluate(episodes, verbose=0, return_dict=True)
+    return list(results.values()), learner.predict(episodes, verbose=0)
+
+
+@pytest.mark.parametrize("prepare", [lambda data: data, padded])
+def test_jit_compile(family, prepare, weights_of):
+    """`fit`, `evaluate` and `predict` give the same through XLA."""
+    if not family.build().supports_jit:
+        with pytest.warns(UserWarning, match="Proceeding with `jit_compile=F"):
+            assert not family.learner(jit_compile=True).jit_compile
+        return
+    episodes = prepare(family.episodes())
+    plain, learner = family.learner(), family.learner(jit_compile=True)
+    assert learner.jit_compile
+    for one in (plain, learner):
+        one.fit(episodes, verbose=0)
+    np.testing.assert_allclose(
+        weights_of(learner), weights_of(plain), rtol=1e-3, atol=1e-4
+    )
+    # Of the same weights: near a kink, a little more or less is much.
+    plain.set_weights(learner.get_weights())
+    for one, other in zip(
+        results_of(learner, episodes), results_of(plain, episodes), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def move_under(family, policy, weights_of):

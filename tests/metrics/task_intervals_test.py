@@ -52,6 +52,21 @@ class Constant(km.learners.MetaLearner):
         return query_x
 
 
+def test_tasks_that_spoil_a_metric_are_counted():
+    """The metric is NaN, as in Keras, and `evaluate` says of how many tasks."""
+    values = np.zeros([4, 3, 1], "float32")
+    values[1] = np.nan
+    x = {name: values for name in ("support_x", "support_y", "query_x")}
+    x = {**x, "support_x": np.zeros_like(values)}
+    data = tf.data.Dataset.from_tensor_slices((x, np.zeros_like(values)))
+    learner = Constant()
+    learner.compile(loss="mse", metrics=["mse"])
+    # What is checked before is that the first meta-batch holds no NaN.
+    with pytest.warns(UserWarning, match="`mse` is NaN or infinite for 1 of 4"):
+        logs = learner.evaluate(data.batch(1), verbose=0, return_dict=True)
+    assert np.isnan(logs["mse"]) and np.isnan(logs["mse_ci95"])
+
+
 @pytest.mark.parametrize("num_episodes, batch_size", [(8, 4), (7, 4), (5, 1)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_evaluate_gives_one_value_a_task(num_episodes, batch_size, weighted):

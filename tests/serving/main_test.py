@@ -60,6 +60,21 @@ def test_bad_options_are_refused(folder, monkeypatch, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
+def test_a_damaged_model_is_named(folder, monkeypatch, capsys, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(folder, damaged)
+    data = damaged.joinpath("saved_model.pb").read_bytes()
+    # No function is named: of this, TensorFlow raises a `KeyError`.
+    data = data.replace(b"structured_outputs", b"structured_outputz")
+    data = data.replace(b"StatefulPartitionedCall", b"StatefulPartitionedCalk")
+    damaged.joinpath("saved_model.pb").write_bytes(data)
+    monkeypatch.setattr(sys, "argv", ["serving", str(damaged)])
+    with pytest.raises(SystemExit):
+        program.main()
+    message = capsys.readouterr().err
+    assert "whole and undamaged" in message and str(damaged) in message
+
+
 @pytest.mark.slow
 def test_a_copy_serves_where_keras_is_not(folder, tmp_path):
     source = pathlib.Path(program.__file__).parent
