@@ -135,9 +135,7 @@ class IMAML(GradientLearner):
         strength = self.regularization + self.damping
 
         def product(vectors):
-            return [
-                v + h / strength for v, h in zip(vectors, hessian(vectors))
-            ]
+            return [v + h / strength for v, h in zip(vectors, hessian(vectors))]
 
         target = task["gradients"]
         return conjugate_gradient(product, target, self.cg_steps, start=target)
