@@ -155,7 +155,7 @@ def judge_features(name, backbone, data, test, arguments):
         options = {"base_mean": mean} if build is learn.SimpleShot else {}
         learner = build(keras.Model(inputs, inputs), **options)
         compile_learner(learner)
-        kind = "yes" if getattr(learner, "transductive", False) else "no"
+        kind = "yes" if learner.transductive else "no"
         data = features, test[1]
         cells = judge(learner, data, arguments.settings, arguments)
         row = [name, build.__name__, kind, *cells]

@@ -3,6 +3,9 @@
 import keras
 import tensorflow as tf
 
+from kerasmeta.metrics.foreign_queries import known_queries
+from kerasmeta.ops.zero_padding import zero_padding
+
 
 def merge_tasks(tensors):
     """Merge the task and query axes: `[T, Q, ...]` to `[T * Q, ...]`."""
@@ -17,16 +20,33 @@ def merge_tasks(tensors):
     return None if tensors is None else tf.nest.map_structure(merge, tensors)
 
 
-def loss_weights(loss, query_mask, sample_weight):
-    """Return the weights of queries `[T, Q]` in a loss, or `None`.
+def loss_inputs(loss, query_mask, query_y, sample_weight):
+    """Return targets `[n, ...]` and weights `[n]`, or `None`, for a loss.
 
-    Padding weighs nothing. Where the loss takes a mean, the real queries of a
-    task weigh as much as those of any other, so that the loss is the mean over
-    tasks of what each would have alone.
+    Padding and queries of none of the classes weigh nothing, and have a target
+    that every loss takes.
 
     Args:
         loss: What `compile(loss=)` took.
         query_mask: `[T, Q]`, true for real queries, or `None` if all are.
+        query_y: Targets, a nest of `[T, Q, ...]`.
+        sample_weight: `[T, Q]`, or `None`.
+    """
+    known = known_queries(query_mask, query_y)
+    weights = loss_weights(loss, known, sample_weight)
+    return merge_tasks(zero_padding(query_y, known)), merge_tasks(weights)
+
+
+def loss_weights(loss, query_mask, sample_weight):
+    """Return the weights of queries `[T, Q]` in a loss, or `None`.
+
+    What is masked weighs nothing. Where the loss takes a mean, the other
+    queries of a task weigh as much as those of any other, so that the loss is
+    the mean over tasks of what each would have alone.
+
+    Args:
+        loss: What `compile(loss=)` took.
+        query_mask: `[T, Q]`, true for what counts, or `None` if all does.
         sample_weight: `[T, Q]`, or `None`.
     """
     if query_mask is None:
@@ -50,10 +70,10 @@ def takes_sum(loss):
 
 
 def real_queries(query_mask, *tensors):
-    """Return nests of `[T, Q, ...]` as `[n, ...]`, without padding.
+    """Return nests of `[T, Q, ...]` as `[n, ...]`, without what is masked.
 
     Args:
-        query_mask: `[T, Q]`, true for real queries, or `None` if all are.
+        query_mask: `[T, Q]`, true for what counts, or `None` if all does.
         *tensors: Nests, or `None`, which stays `None`.
     """
     if query_mask is None:
