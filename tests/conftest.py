@@ -1,5 +1,7 @@
 """What the tests share."""
 
+import concurrent.futures
+import functools
 import json
 import os
 import pathlib
@@ -47,15 +49,14 @@ def shared_file():
     return find
 
 
-@pytest.fixture
-def run_workers():
-    """Return a function that runs a script as two workers of a cluster."""
+class Workers:
+    """A script that runs as two workers of a cluster."""
 
-    def run(script, *arguments, timeout=600):
+    def __init__(self, script, *arguments):
         addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
-        workers = [
+        self.processes = [
             subprocess.Popen(
-                [sys.executable, str(script), *arguments],
+                [sys.executable, str(script), *map(str, arguments)],
                 env={
                     **os.environ,
                     "PYTHONPATH": str(ROOT),
@@ -67,14 +68,45 @@ def run_workers():
             )
             for place in range(2)
         ]
-        try:
-            # Where one fails, the other waits for it until the time is up.
-            outputs = [w.communicate(timeout=timeout) for w in workers]
-        finally:
-            for worker in workers:
-                worker.kill()
-        for worker, (_, errors) in zip(workers, outputs):
-            assert worker.returncode == 0, errors[-3000:]
+
+    def communicate(self, timeout):
+        """Return output and errors of each, when all have ended."""
+        # At the same time: one whose pipe is full would keep the other waiting.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            read = functools.partial(
+                subprocess.Popen.communicate, timeout=timeout
+            )
+            return list(pool.map(read, self.processes))
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def start_workers():
+    """Return a function that starts a script as two workers of a cluster."""
+    started = []
+
+    def start(script, *arguments):
+        started.append(Workers(script, *arguments))
+        return started[-1]
+
+    yield start
+    for workers in started:
+        workers.kill()
+
+
+@pytest.fixture
+def run_workers(start_workers):
+    """Return a function that runs a script as two workers of a cluster."""
+
+    def run(script, *arguments, timeout=600):
+        workers = start_workers(script, *arguments)
+        outputs = workers.communicate(timeout)
+        for process, (_, errors) in zip(workers.processes, outputs):
+            assert process.returncode == 0, errors[-3000:]
         return [text for text, _ in outputs]
 
     return run

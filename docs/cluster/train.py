@@ -77,8 +77,9 @@ def main():
         train,
         steps_per_epoch=arguments.steps,
         epochs=arguments.epochs,
-        # After a restart training goes on with the last whole epoch.
-        callbacks=[keras.callbacks.BackupAndRestore(f"{mine}/backup")],
+        # After a restart training goes on where it was. Workers keep their
+        # backups apart by themselves.
+        callbacks=[km.callbacks.BackupAndRestore(f"{arguments.folder}/backup")],
         verbose=0 if place else 2,
     )
     logs = learner.evaluate(judge, return_dict=True, verbose=0)

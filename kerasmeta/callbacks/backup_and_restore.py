@@ -1,6 +1,8 @@
 """Backups of a training run, and going on from them."""
 
+import contextlib
 import math
+import pathlib
 
 import keras
 import numpy as np
@@ -11,6 +13,9 @@ from kerasmeta.callbacks.episode_position import EpisodePosition
 from kerasmeta.callbacks.resumable_fit import resumable_fit
 from kerasmeta.callbacks.training_state import TrainingState
 from kerasmeta.callbacks.training_state import is_finite
+from kerasmeta.callbacks.worker_backups import folder_of_worker
+from kerasmeta.callbacks.worker_backups import newest_of_workers
+from kerasmeta.learners.replicas import num_workers
 from kerasmeta.utils import check_positive_int
 
 
@@ -29,9 +34,13 @@ class BackupAndRestore(keras.callbacks.Callback):
     backups, with checksums: where one is damaged, the one before is used. A
     loss or weights that are NaN or infinite are an error and never backed up.
 
+    On several replicas metrics and history are the same to rounding. Of several
+    workers each writes to a folder of its own in `backup_dir`, and all resume
+    from the newest backup that one of them has.
+
     Args:
         backup_dir: Path of a folder for the backups of this run, and of no
-            other.
+            other. Workers give the same one, whether they share a disk or not.
         save_freq: `"epoch"`, or the number of meta-batches between backups.
         delete_checkpoint: Whether the backups are deleted when `fit` ends.
 
@@ -67,7 +76,6 @@ class BackupAndRestore(keras.callbacks.Callback):
         self.backup_dir = backup_dir
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
-        self._files = BackupFiles(backup_dir)
         self._position = self._train_function = None
 
     def run_fit(self, fit, *args, **kwargs):
@@ -86,13 +94,18 @@ class BackupAndRestore(keras.callbacks.Callback):
         Returns:
             The epoch to begin with, or `None` if there is no backup.
         """
+        strategy = model.distribute_strategy
         self._position = EpisodePosition(
-            episodes, steps_per_epoch, model.steps_per_execution
+            episodes,
+            steps_per_epoch,
+            model.steps_per_execution,
+            num_workers(strategy),
         )
         self._others = others
         self._since_backup = 0
         self._train_function = None
-        self._backup = self._files.read()
+        self._files = BackupFiles(folder_of_worker(self.backup_dir, strategy))
+        self._backup = newest_of_workers(self._files.read(), strategy)
         if self._backup is None:
             return None
         self._position.resume(self._backup[0]["position"])
@@ -186,6 +199,9 @@ class BackupAndRestore(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.delete_checkpoint:
             self._files.delete()
+            with contextlib.suppress(OSError):
+                # Workers have folders in it, and the last one deletes it.
+                pathlib.Path(self.backup_dir).rmdir()
 
     def _write(self, logs):
         if not is_finite(self.model.trainable_variables):

@@ -40,12 +40,10 @@ class BackupFiles:
         """
         path = self.folder / f"backup-{number:012d}.npz"
         begun = path.with_suffix(".tmp")
-        # A damaged directory of a zip file may lack files, and look whole.
-        text = json.dumps({"about": about, "names": list(arrays)})
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with open(begun, "wb") as file:
-                np.savez(file, about=np.array(text), **arrays)
+                write_backup(file, about, arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(begun, path)
@@ -72,7 +70,7 @@ class BackupFiles:
         paths = sorted(self.folder.glob("backup-*.npz"), reverse=True)
         for path in paths:
             try:
-                backup = _read(path)
+                backup = read_backup(path)
             # Of a damaged file, NumPy raises whatever its parsers do.
             except Exception as error:
                 warnings.warn(
@@ -123,9 +121,20 @@ class BackupFiles:
             os.close(descriptor)
 
 
-def _read(path):
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file)
+def write_backup(file, about, arrays):
+    """Write a backup to a file that is open."""
+    # A damaged directory of a zip file may lack files, and look whole.
+    text = json.dumps({"about": about, "names": list(arrays)})
+    np.savez(file, about=np.array(text), **arrays)
+
+
+def read_backup(file):
+    """Return `(about, arrays)` of a backup, given its path or open file.
+
+    Of a damaged one it raises whatever NumPy's parsers do.
+    """
+    with np.load(file, allow_pickle=False) as content:
+        arrays = dict(content)
     text = json.loads(str(arrays.pop("about")))
     if list(arrays) != text["names"]:
         raise ValueError(f"arrays are missing: it has {len(arrays)}")

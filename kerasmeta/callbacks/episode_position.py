@@ -4,6 +4,8 @@ import tensorflow as tf
 
 from kerasmeta.episodes.skip_batches import skip_batches
 
+_NOT_SHARED_OUT = tf.data.experimental.AutoShardPolicy.OFF
+
 
 class EpisodePosition:
     """Counts the meta-batches that were trained on, and continues after them.
@@ -12,21 +14,30 @@ class EpisodePosition:
         episodes: What `fit` was called with.
         steps_per_epoch: Integer, or `None` where each epoch is one pass.
         steps_per_execution: Integer, of the model.
+        workers: How many train in step. Where each has episodes of its own
+            (`shard=`), `tf.distribute` makes as many steps of a meta-batch.
 
     Raises:
         ValueError: If the episodes are no dataset, or a finite one that
-            `steps_per_epoch` does not divide.
+            `steps_per_epoch` does not divide, or whose last steps are smaller.
     """
 
-    def __init__(self, episodes, steps_per_epoch, steps_per_execution=1):
+    def __init__(
+        self, episodes, steps_per_epoch, steps_per_execution=1, workers=1
+    ):
         if not isinstance(episodes, tf.data.Dataset):
             raise ValueError(
                 "Training that resumes needs episodes that can be continued: "
                 "a `tf.data.Dataset`, as `kerasmeta.episodes` makes them. "
                 f"Received: {type(episodes).__name__}"
             )
+        options = episodes.options().experimental_distribute
+        is_divided = options.auto_shard_policy == _NOT_SHARED_OUT
+        self._parts = workers if is_divided else 1
         size = int(episodes.cardinality())
-        self._size = size if size > 0 else None
+        if self._parts > 1 and size > 0:
+            _check_whole(episodes)
+        self._size = size * self._parts if size > 0 else None
         if steps_per_epoch and self._size and self._size % steps_per_epoch:
             raise ValueError(
                 "To resume, `steps_per_epoch` must divide the number of "
@@ -71,10 +82,14 @@ class EpisodePosition:
 
     def iterator(self, model):
         """Return an iterator over the meta-batches that are to come."""
-        episodes = skip_batches(self._episodes, self._index())
+        batches, steps = divmod(self._index(), self._parts)
+        episodes = skip_batches(self._episodes, batches)
         if self.is_one_stream and self._size:
             episodes = episodes.concatenate(self._episodes.repeat())
-        return _iterator(model, episodes)
+        iterator = _iterator(model, episodes)
+        for _ in range(steps):
+            next(iterator)
+        return iterator
 
     def first_iterator(self, model):
         """Return an iterator from the beginning, which is never at its end."""
@@ -99,12 +114,15 @@ class EpisodePosition:
             f"step {self.total} of training (epoch {self.epoch + 1}, "
             f"meta-batch {self.batch})"
         )
-        first = skip_batches(self._episodes, self._last)
+        batches, steps = divmod(self._last, self._parts)
+        first = skip_batches(self._episodes, batches)
         indices = getattr(first, "episode_indices", None)
         size = tf.nest.flatten(first.element_spec)[0].shape[0]
         if indices is None or size is None:
             return text
-        numbers = [int(i) for i in indices.take(size * self._taken)]
+        size //= self._parts
+        indices = indices.skip(size * steps).take(size * self._taken)
+        numbers = [int(i) for i in indices]
         return f"{text}, on the episodes of indices {numbers}"
 
     def _index(self):
@@ -112,6 +130,17 @@ class EpisodePosition:
         if not self.is_one_stream:
             return self.batch
         return self.total % self._size if self._size else self.total
+
+
+def _check_whole(episodes):
+    """Raise a `ValueError` if steps of workers are not all of one size."""
+    if tf.nest.flatten(episodes.element_spec)[0].shape[0] is None:
+        raise ValueError(
+            "To resume with `shard=`, all steps must have the same number of "
+            "tasks. Make `num_episodes` a multiple of `batch_size` times the "
+            "number of workers, or leave it out. Received: a last meta-batch "
+            "that is smaller"
+        )
 
 
 def _iterator(model, episodes):

@@ -9,6 +9,7 @@ from kerasmeta.layers.drop_block import DropBlock
 from kerasmeta.layers.film import FiLM
 from kerasmeta.layers.impute import Impute
 from kerasmeta.layers.in_context_block import InContextBlock
+from kerasmeta.layers.labelled_examples import LabelledExamples
 from kerasmeta.layers.log_mel import LogMel
 from kerasmeta.layers.masked_mean import MaskedMean
 from kerasmeta.layers.memory_cell import MemoryCell

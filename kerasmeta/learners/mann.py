@@ -21,6 +21,8 @@ class MANN(SequenceLearner):
     each query with a memory of its own, equal to that after the support set,
     and the logits are linear in the output of the cell. **Predictions depend on
     the order of the support set.**
+    Embeddings are normalized, and labels as long as they are
+    (`km.layers.LabelledExamples`).
 
     With `shift_labels=True` each example comes with the label of the one
     before, as in the paper. Training then also judges each support example as
@@ -28,8 +30,8 @@ class MANN(SequenceLearner):
     `predict_stream` returns these predictions, from which the accuracy at the
     first, second, ... example of a class follows. Give it several shots.
 
-    It is slow to train: the paper took 100,000 episodes. Labels are one-hots
-    whose meaning is learned: train with as many ways as are needed later. The
+    The paper took 100,000 episodes to train it. Labels are one-hots whose
+    meaning is learned: train with as many ways as are needed later. The
     defaults are the paper's, whose memory is large for a few dozens of
     examples: with about as many slots as steps, and one head, a step is faster.
 

@@ -20,6 +20,7 @@ from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
 from kerasmeta.learners.replicas import gradients_of_replica
@@ -34,6 +35,7 @@ from kerasmeta.metrics.foreign_queries import known_queries
 from kerasmeta.metrics.foreign_queries import whole_episodes
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
+from kerasmeta.utils.lost_workers import lost_workers_named
 from kerasmeta.utils.run_fit import run_fit
 
 
@@ -244,6 +246,7 @@ class MetaLearner(keras.Model, abc.ABC):
                 self._task_intervals.build_for(self._compile_metrics)
 
     def _make_function(self, step_function):
+        check_jit(self)
         step_function = for_workers(self.distribute_strategy, step_function)
         return super()._make_function(step_function)
 
@@ -287,7 +290,8 @@ class MetaLearner(keras.Model, abc.ABC):
         if "_use_cached_eval_dataset" not in kwargs:
             check_episodes(self, x)
             make_variables(self, x)
-        return super().evaluate(x, *args, **kwargs)
+        with lost_workers_named():
+            return super().evaluate(x, *args, **kwargs)
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         """Raise a `ValueError` for a task that this learner cannot learn."""

@@ -22,16 +22,17 @@ class RecurrentNetwork(SequenceLearner):
 
     each query from the state after the support set, and the logits are linear
     in its output. **Predictions depend on the order of the support set.**
+    Embeddings are normalized, and labels as long as they are
+    (`km.layers.LabelledExamples`).
 
     With `shift_labels=True` each example comes with the label of the one
     before, as in the paper, and each support example is predicted from those
     before, in the loss and by `predict_stream`. To bind a label to an example
     that is gone is harder to learn.
 
-    It is slow to train, and stays at chance for hundreds of steps before it
-    finds out what labels are for: give it many small tasks a step. Labels are
-    one-hots whose meaning is learned: train with as many ways as are needed
-    later.
+    It stays at chance for a hundred steps or more before it finds out what
+    labels are for: give it many small tasks a step. Labels are one-hots whose
+    meaning is learned: train with as many ways as are needed later.
 
     Reference: Hochreiter, Younger and Conwell, 2001, "Learning to Learn Using
     Gradient Descent", ICANN.

@@ -24,13 +24,38 @@ def num_replicas():
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def num_workers(strategy):
+    """Return how many processes train in step, each with its replicas."""
+    if not _has_workers(strategy):
+        return 1
+    here = len(strategy.extended.worker_devices)
+    return strategy.num_replicas_in_sync // here
+
+
+def _has_workers(strategy):
+    is_multi_worker = getattr(strategy.extended, "_in_multi_worker_mode", None)
+    return is_multi_worker is not None and is_multi_worker()
+
+
+def check_jit(model):
+    """Raise a `ValueError` where XLA would compile the step of replicas."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if model.jit_compile and replicas > 1 and not model.run_eagerly:
+        raise ValueError(
+            "With `jit_compile=True` Keras has XLA compile the step of all "
+            "replicas as one program, which runs on one device and knows "
+            "nothing of the others. Compile the learner with "
+            "`jit_compile=False`. "
+            f"Received: jit_compile=True with {replicas} replicas"
+        )
+
+
 def for_workers(strategy, step_function):
     """Return a step whose logs Keras can average over workers.
 
     It takes the mean along an axis, which scalars lack.
     """
-    is_multi_worker = getattr(strategy.extended, "_in_multi_worker_mode", None)
-    if is_multi_worker is None or not is_multi_worker():
+    if not _has_workers(strategy):
         return step_function
 
     def step_with_axis(data):

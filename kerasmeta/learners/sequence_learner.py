@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from kerasmeta.layers.labelled_examples import LabelledExamples
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.embedding_learner import as_labels
 from kerasmeta.learners.network_shapes import embedding_size
@@ -28,6 +29,9 @@ class SequenceLearner(EmbeddingLearner, abc.ABC):
     so that it can predict a label before it is told:
 
     `[f(x_1), 0], [f(x_2), e_{y_1}], ..., [f(query), e_{y_S}]`
+
+    Embeddings are normalized and labels scaled to their length by
+    `km.layers.LabelledExamples`.
 
     In training, the mean crossentropy of the support examples, each predicted
     from those before it, is then added to the loss.
@@ -58,8 +62,12 @@ class SequenceLearner(EmbeddingLearner, abc.ABC):
             dtype=dtype,
             name="reader",
         )
-        size = embedding_size(self.backbone) + self.ways
-        self.reader.build((None, None, size))
+        self.examples = LabelledExamples(
+            self.ways, dtype=dtype, name="examples"
+        )
+        shape = (None, None, embedding_size(self.backbone))
+        self.examples.build(shape)
+        self.reader.build(self.examples.compute_output_shape(shape))
         self.logits = layers.Dense(self.ways, dtype=dtype, name="logits")
         self.logits.build((None, None, self.reader.cell.output_size))
 
@@ -88,7 +96,7 @@ class SequenceLearner(EmbeddingLearner, abc.ABC):
             for_each_query, (state["told"], state["memory"])
         )
         flat = tf.reshape(embeddings, [tasks * count, embeddings.shape[-1]])
-        inputs = tf.concat([flat, told], axis=-1)
+        inputs = self.examples(flat, told)
         outputs, _ = self.reader.cell(inputs, memory)
         return tf.reshape(self.logits(outputs), [tasks, count, self.ways])
 
@@ -122,7 +130,7 @@ class SequenceLearner(EmbeddingLearner, abc.ABC):
             if mask is not None:
                 told = tf.where(mask[..., None], told, tf.zeros_like(told))
             told = tf.pad(told[:, :-1], [[0, 0], [1, 0], [0, 0]])
-        inputs = tf.concat([embeddings, told], axis=-1)
+        inputs = self.examples(embeddings, told)
         outputs, *memory = self.reader(inputs, mask=mask)
         return outputs, memory
 

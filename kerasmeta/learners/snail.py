@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from kerasmeta.layers.causal_attention import CausalAttention
+from kerasmeta.layers.labelled_examples import LabelledExamples
 from kerasmeta.layers.temporal_convolution import TemporalConvolution
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.network_shapes import embedding_size
@@ -32,6 +33,8 @@ class SNAIL(EmbeddingLearner):
     are linear in the last member. Nothing looks ahead, so the support set is
     read once, and each query is the next member of its own sequence: **queries
     do not see each other, and the order of the support set matters**.
+    Embeddings are normalized, and labels as long as they are
+    (`km.layers.LabelledExamples`).
 
     There are `ceil(log2(support_size + 1))` convolutions in a row, with
     dilations 1, 2, 4, ..., so that the last member is reached by all. (The
@@ -91,7 +94,12 @@ class SNAIL(EmbeddingLearner):
         self.filters = filters
         self.key_sizes = _check_key_sizes(key_sizes)
         self.blocks = self._make_blocks()
-        shape = (None, None, embedding_size(backbone) + self.ways)
+        self.examples = LabelledExamples(
+            self.ways, dtype=self.variable_dtype, name="examples"
+        )
+        shape = (None, None, embedding_size(backbone))
+        self.examples.build(shape)
+        shape = self.examples.compute_output_shape(shape)
         for block in self.blocks:
             block.build(shape)
             shape = block.compute_output_shape(shape)
@@ -122,7 +130,7 @@ class SNAIL(EmbeddingLearner):
                 [embeddings, labels], mask
             )
         targets = class_members(labels, ways, dtype=embeddings.dtype)
-        sequence, memories = tf.concat([embeddings, targets], axis=-1), []
+        sequence, memories = self.examples(embeddings, targets), []
         for block in self.blocks:
             memories.append(block.remember(sequence, mask))
             sequence = block(sequence, sequence_mask=mask)
@@ -130,9 +138,7 @@ class SNAIL(EmbeddingLearner):
 
     def apply_head(self, state, embeddings):
         shape = tf.concat([tf.shape(embeddings)[:2], [self.ways]], axis=0)
-        examples = tf.concat(
-            [embeddings, tf.zeros(shape, embeddings.dtype)], axis=-1
-        )
+        examples = self.examples(embeddings, tf.zeros(shape, embeddings.dtype))
         for block, memory in zip(self.blocks, state):
             examples = block.extend(examples, memory)
         return self.logits(examples)

@@ -5,11 +5,13 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.rl.action_distribution import action_distribution
 from kerasmeta.rl.check_trials import check_trials
 from kerasmeta.rl.environment import Environment
+from kerasmeta.utils.lost_workers import lost_workers_named
 from kerasmeta.utils.run_fit import run_fit
 
 
@@ -89,6 +91,10 @@ class PolicyLearner(keras.Model, abc.ABC):
             self._trace_anew()
         return super().make_train_function(force)
 
+    def _make_function(self, step_function):
+        check_jit(self)
+        return super()._make_function(step_function)
+
     def _trace_anew(self):
         # Traced once, however many updates there are.
         self._traced_gradients = tf.function(self._gradients, autograph=False)
@@ -107,7 +113,8 @@ class PolicyLearner(keras.Model, abc.ABC):
     def evaluate(self, x=None, *args, **kwargs):
         """Act on what `Environment.trials` returns; arguments as in Keras."""
         check_trials(x, self.distribute_strategy)
-        return super().evaluate(x, *args, **kwargs)
+        with lost_workers_named():
+            return super().evaluate(x, *args, **kwargs)
 
     def predict(self, *args, **kwargs):
         """Refuse: there are no inputs to predict from."""

@@ -4,6 +4,8 @@ import inspect
 
 import tensorflow as tf
 
+from kerasmeta.utils.lost_workers import lost_workers_named
+
 
 def run_fit(fit, *args, **kwargs):
     """Call a `fit`, or let the callback do it that has to.
@@ -20,11 +22,12 @@ def run_fit(fit, *args, **kwargs):
     given = inspect.signature(fit).bind(*args, **kwargs).arguments
     callbacks = tf.nest.flatten(given.get("callbacks"))
     runners = [c for c in callbacks if hasattr(c, "run_fit")]
-    if not runners:
-        return fit(*args, **kwargs)
     if len(runners) > 1:
         raise ValueError(
             "One callback that resumes a run is enough, and two would both "
             f"resume. Received: callbacks={runners}"
         )
-    return runners[0].run_fit(fit, *args, **kwargs)
+    with lost_workers_named():
+        if not runners:
+            return fit(*args, **kwargs)
+        return runners[0].run_fit(fit, *args, **kwargs)

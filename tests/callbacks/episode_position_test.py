@@ -83,3 +83,27 @@ def test_errors():
     saved = EpisodePosition(numbers(12), 3).get()
     with pytest.raises(ValueError, match="`steps_per_epoch` must be .* 3"):
         EpisodePosition(numbers(12), 2).resume(saved)
+
+
+def by_stride(num_episodes):
+    return km.episodes.episodes_from_arrays(
+        np.zeros([6, 1]),
+        np.repeat(np.arange(3), 2),
+        km.episodes.EpisodeSpec(2, 1, 1),
+        batch_size=4,
+        num_episodes=num_episodes,
+        shard=(1, 2),
+    )
+
+
+def test_workers_halve_the_meta_batches_of_their_strides():
+    position = EpisodePosition(by_stride(32), None, workers=2)
+    # 16 episodes of its own, two a step.
+    assert position.num_batches == 8
+    for batch in range(4):
+        position.advance(batch)
+    # Before step 3, its episodes 0 to 5 of the stream 1, 3, 5, ... are gone.
+    assert "indices [13, 15]" in position.describe()
+    with pytest.raises(ValueError, match="multiple of `batch_size` times"):
+        EpisodePosition(by_stride(30), None, workers=2)
+    assert EpisodePosition(by_stride(30), None).num_batches == 4

@@ -44,8 +44,8 @@ LEARNERS = {
 }
 
 
-def make(family, num_episodes=None):
-    """Return a compiled learner and its episodes."""
+def make(family, num_episodes=None, **options):
+    """Return a compiled learner and its episodes, from arrays with options."""
     keras.utils.set_random_seed(1)
     learner = LEARNERS[family]()
     optimizer = keras.optimizers.Adam(1e-2)
@@ -66,7 +66,7 @@ def make(family, num_episodes=None):
     x = np.random.default_rng(0).normal(size=(54, 4)).astype("float32")
     x += y[:, None] / 5
     return learner, km.episodes.episodes_from_arrays(
-        x, y, SPEC, batch_size=2, num_episodes=num_episodes
+        x, y, SPEC, batch_size=2, num_episodes=num_episodes, **options
     )
 
 

@@ -25,8 +25,8 @@ def test_each_query_reads_the_memory_of_the_support_set():
     told = np.concatenate([np.eye(3)[LABELS], np.zeros((1, 3))])
     for query, one in zip(QUERIES, logits, strict=True):
         examples = np.concatenate([SUPPORT, [query]])
-        sequence = np.concatenate([examples, told], axis=1)[None]
-        outputs, *_ = learner.reader(sequence.astype("float32"))
+        sequence = learner.examples(examples[None], told[None])
+        outputs, *_ = learner.reader(sequence)
         expected = learner.logits(outputs)[0, -1]
         np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-5)
 

@@ -30,12 +30,20 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def labelled_by_hand(examples, told):
+    """Normalize examples, and make labels as long as these are."""
+    centered = examples - examples.mean(axis=1, keepdims=True, dtype="float64")
+    variance = np.square(centered).mean(axis=1, keepdims=True)
+    normalized = centered / np.sqrt(variance + 1e-3)
+    return np.concatenate([normalized, np.sqrt(3) * told], axis=1)
+
+
 def logits_by_hand(learner, examples, told):
     """Read a whole sequence with an LSTM; the logits of each member."""
     kernel, recurrent, bias = learner.reader.cell.get_weights()
     last, last_bias = learner.logits.get_weights()
     hidden, cell, logits = np.zeros(UNITS), np.zeros(UNITS), []
-    for x in np.concatenate([examples, told], axis=1, dtype="float64"):
+    for x in labelled_by_hand(examples, told):
         i, f, g, o = np.split(x @ kernel + hidden @ recurrent + bias, 4)
         cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
         hidden = sigmoid(o) * np.tanh(cell)

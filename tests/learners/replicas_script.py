@@ -280,11 +280,27 @@ def check_error():
         raise AssertionError("no error")
 
 
+def check_jit():
+    """XLA compiles a program of one device, and learners say so."""
+    for name in ("maml", "proto_net"):
+        with STRATEGY.scope():
+            learner = IMAGES[name]()
+            learner.compile("sgd", loss_of(name), jit_compile=True)
+        for use in (learner.fit, learner.evaluate):
+            try:
+                use(episodes_of(name, 4), verbose=0)
+            except ValueError as error:
+                assert "jit_compile=True with 2 replicas" in str(error)
+            else:
+                raise AssertionError("no error")
+
+
 CHECKS = {
     "noise": check_noise,
     "constants": check_constants,
     "metrics": check_metrics,
     "error": check_error,
+    "jit": check_jit,
 }
 
 

@@ -53,7 +53,11 @@ def solved_by_hand(learner):
     for query in QUERIES.astype("float64"):
         examples = np.concatenate([SUPPORT, [query]])
         told = np.concatenate([np.eye(3)[LABELS], np.zeros((1, 3))])
-        x, blocks = np.concatenate([examples, told], 1), iter(learner.blocks)
+        centered = examples - examples.mean(axis=1, keepdims=True)
+        variance = np.square(centered).mean(axis=1, keepdims=True)
+        normalized = centered / np.sqrt(variance + 1e-3)
+        x = np.concatenate([normalized, np.sqrt(3) * told], axis=1)
+        blocks = iter(learner.blocks)
         x = attended(next(blocks), x)
         for _ in range(2):
             # Seven members are reached by 1 + 2 + 4 steps back.
@@ -74,7 +78,7 @@ def test_is_the_paper_with_each_query_at_the_end_of_its_own_sequence():
 
 def test_nothing_in_the_support_set_sees_what_comes_later():
     learner, moved = made(), SUPPORT.copy()
-    moved[4] += 5
+    moved[4, 0] += 5
     before, after = (
         learner.adapt(tf.constant(x), tf.constant(LABELS))["head"]
         for x in (SUPPORT, moved)
