@@ -19,7 +19,7 @@ from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import merge_tasks
-from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.queries import queries_of_metrics
 from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
@@ -31,8 +31,6 @@ from kerasmeta.learners.replicas import without_empty
 from kerasmeta.learners.saved_extras import load_extras
 from kerasmeta.learners.saved_extras import save_extras
 from kerasmeta.learners.variables_first import make_variables
-from kerasmeta.metrics.foreign_queries import known_queries
-from kerasmeta.metrics.foreign_queries import whole_episodes
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
 from kerasmeta.utils.lost_workers import lost_workers_named
@@ -230,10 +228,7 @@ class MetaLearner(keras.Model, abc.ABC):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """Show metrics the queries of all tasks that count, `[n, ...]`."""
         # Here, because Keras calls it by itself to build metrics on replicas.
-        mask = x.get("query_mask")
-        known = known_queries(mask, y)
-        queries = real_queries(known, y, y_pred, sample_weight)
-        with whole_episodes(y, y_pred, mask, sample_weight):
+        with queries_of_metrics(x, y, y_pred, sample_weight) as queries:
             return super().compute_metrics(x, *queries)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):

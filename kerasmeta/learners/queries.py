@@ -1,9 +1,12 @@
 """The queries of a meta-batch as Keras' losses and metrics want them."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
 from kerasmeta.metrics.foreign_queries import known_queries
+from kerasmeta.metrics.foreign_queries import whole_episodes
 from kerasmeta.ops.zero_padding import zero_padding
 
 
@@ -67,6 +70,25 @@ def takes_sum(loss):
         getattr(one, "reduction", None) == "sum"
         for one in tf.nest.flatten(loss)
     )
+
+
+@contextlib.contextmanager
+def queries_of_metrics(episodes, query_y, query_pred, sample_weight):
+    """Give targets, predictions and weights `[n, ...]` as metrics want them.
+
+    Without padding and queries of none of the classes; a metric that is about
+    those finds all queries of each episode.
+
+    Args:
+        episodes: Dictionary of the meta-batch.
+        query_y: Targets, a nest of `[T, Q, ...]`.
+        query_pred: Predictions, a nest of `[T, Q, ...]`.
+        sample_weight: `[T, Q]`, or `None`.
+    """
+    mask = episodes.get("query_mask")
+    tensors = query_y, query_pred, sample_weight
+    with whole_episodes(query_y, query_pred, mask, sample_weight):
+        yield real_queries(known_queries(mask, query_y), *tensors)
 
 
 def real_queries(query_mask, *tensors):
