@@ -25,6 +25,7 @@ import kerasmeta as km
 
 SHAPE = (28, 28, 1)
 RATE = 2e-3
+CONTEXT = 64
 learn = km.learners
 
 
@@ -48,6 +49,9 @@ TRAINED = {
     "matching_networks": lambda: learn.MatchingNetworks(
         conv4(), temperature=0.1
     ),
+    "matching_networks_context": lambda: learn.MatchingNetworks(
+        conv4(), temperature=0.1, full_context_embeddings=True
+    ),
     "relation_network": lambda: learn.RelationNetwork(feature_maps()),
     "siamese_network": lambda: learn.SiameseNetwork(conv4()),
     "feat": lambda: learn.FEAT(conv4(), temperature=1.0),
@@ -55,6 +59,7 @@ TRAINED = {
     "gaussian_prototypes": lambda: learn.GaussianPrototypes(
         with_raw_covariance()
     ),
+    "cnaps": lambda: learn.CNAPS(modulated_conv4(), set_encoder()),
     "r2d2": lambda: learn.R2D2(conv4()),
     "lrd2": lambda: learn.LRD2(conv4()),
     "meta_opt_net": lambda: learn.MetaOptNet(conv4(), initial_scale=10.0),
@@ -84,6 +89,16 @@ def with_raw_covariance():
     raw = keras.layers.Dense(1)(network.output)
     both = keras.layers.Concatenate()([network.output, raw])
     return keras.Model(network.inputs, both)
+
+
+def modulated_conv4():
+    """Return Conv4 with a context that modulates it."""
+    return km.backbones.conv4(SHAPE, context_size=CONTEXT)
+
+
+def set_encoder():
+    """Return a small network from a support example to a part of a context."""
+    return km.backbones.conv4(SHAPE, CONTEXT, filters=32, downsampling="stride")
 
 
 def compile_learner(learner, name="", rate=RATE):
@@ -155,7 +170,7 @@ def judge_features(name, backbone, data, test, arguments):
         options = {"base_mean": mean} if build is learn.SimpleShot else {}
         learner = build(keras.Model(inputs, inputs), **options)
         compile_learner(learner)
-        kind = "yes" if getattr(learner, "transductive", False) else "no"
+        kind = "yes" if learner.transductive else "no"
         data = features, test[1]
         cells = judge(learner, data, arguments.settings, arguments)
         row = [name, build.__name__, kind, *cells]

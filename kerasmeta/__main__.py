@@ -132,6 +132,13 @@ def train(learner, options):
     return before, judge("after")
 
 
+def name_inference(learner):
+    """Return how the learner predicts the queries of a task."""
+    if learner.transductive:
+        return "Transductive: a prediction depends on the task's other queries."
+    return "Inductive: each query is predicted by itself."
+
+
 def adapt_elsewhere(options):
     """Adapt the SavedModel in a new process; return its task and scores."""
     # Another seed: none of the tasks, nor of the characters, judged above.
@@ -175,7 +182,7 @@ def main():
     print(
         f"\nAccuracy on {options.episodes} tasks of characters that training "
         f"never showed:\n  before training  {before}\n"
-        f"  after training   {after}\n"
+        f"  after training   {after}\n{name_inference(learner)}\n"
         "The ± is a 95 % interval over tasks; guessing would give "
         f"{1 / options.ways:.1%}."
     )

@@ -111,7 +111,9 @@ def test_gradient_learners(characters_file):
 
 @pytest.mark.slow
 def test_embedding_learners(characters_file):
-    options = ["--only", "proto_net", "relation_network", "pretrained"]
+    names = ["proto_net", "relation_network", "cnaps"]
+    names += ["matching_networks_context", "pretrained"]
+    options = ["--only", *names]
     options += ["--settings", "5x1", "--minutes", 0.02, "--episodes", 4]
     lines = lines_of(
         "embedding_learners.py", "--data", characters_file, *options
@@ -119,7 +121,7 @@ def test_embedding_learners(characters_file):
     rows = [line for line in lines if line.startswith("| ")]
     heads = [row for row in rows if row.startswith("| pretrained | ")]
     assert len(heads) == 10
-    assert len(rows) == 2 + 2 + 2 * len(heads)
+    assert len(rows) == 2 + 4 + 2 * len(heads)
     assert any(row.startswith("| pretrained | PTMAP | yes |") for row in heads)
 
 

@@ -37,6 +37,7 @@ def test_the_whole_job(tmp_path):
     assert "guessing would give 33.3%" in text
     assert re.search(r"before training +\d+\.\d% ± \d+\.\d%", text)
     assert re.search(r"after training +\d+\.\d% ± \d+\.\d%", text)
+    assert "Inductive: each query is predicted by itself." in text
     assert "Keras and kerasmeta are blocked." in text
     # Two predictions beside each true class.
     assert len(re.findall(r"^ +[012] \| [012] [012]$", text, re.M)) == 3
@@ -53,6 +54,7 @@ def test_the_whole_job_with_maml(tmp_path):
     done = run(*options, "--output", tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(r"right: \d+ of 75 \(", done.stdout)
+    assert "Transductive: a prediction depends on" in done.stdout
 
 
 @pytest.mark.parametrize(

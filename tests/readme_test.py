@@ -25,7 +25,10 @@ SMALLER = {
     "docs/adding_a_learner.md": {},
     "docs/three_ideas.md": {},
     "docs/episodes.md": {},
-    "docs/embedding_learners.md": {},
+    "docs/embedding_learners.md": {
+        "filters=8": "filters=4",
+        "test_inner_steps=100": "test_inner_steps=3",
+    },
     "docs/gradient_learners.md": {"filters=8": "filters=4"},
     "docs/reinforcement_learning.md": {
         "batch_size=256": "batch_size=16",

@@ -30,6 +30,9 @@ def conv4(
     normalization a `km.layers.FiLM` moves the channels by what the context
     says, at first hardly.
 
+    The papers have 64 filters, or 32 for miniImageNet; R2D2's network has
+    `(96, 192, 384, 512)`, besides Dropout and leaky ReLUs, which this has not.
+
     Reference: Vinyals et al., 2016, "Matching Networks for One Shot Learning",
     arXiv:1606.04080; with strides, Finn, Abbeel and Levine, 2017,
     arXiv:1703.03400, section 5.2.
@@ -37,7 +40,8 @@ def conv4(
     Args:
         input_shape: `(height, width, channels)`, 16 pixels or more each way.
         num_classes: Width of the head, or `None` for no head.
-        filters: Number of filters of each block.
+        filters: Number of filters of each block: one for all, or a tuple of
+            four.
         downsampling: `"max_pool"` or `"stride"`.
         context_size: Length of the context, or `None` for none.
         name: Name of the model.
@@ -46,7 +50,8 @@ def conv4(
         A built functional `keras.Model`.
 
     Raises:
-        ValueError: If `input_shape` is not three numbers or too small, or
+        ValueError: If `input_shape` is not three numbers or too small,
+            `filters` neither a positive integer nor four of them, or
             `downsampling` is unknown.
 
     Example:
@@ -65,6 +70,7 @@ def conv4(
             "pixels each way, because four blocks halve it four times. "
             f"Received: input_shape={input_shape}"
         )
+    widths = _widths(filters)
     x = inputs = keras.Input(input_shape)
     if context_size is not None:
         context = keras.Input(
@@ -72,9 +78,9 @@ def conv4(
         )
         inputs = [x, context]
     strides = 2 if downsampling == "stride" else 1
-    for block in range(1, 5):
+    for block, width in enumerate(widths, start=1):
         x = layers.Conv2D(
-            filters, 3, strides, padding="same", name=f"block{block}_conv"
+            width, 3, strides, padding="same", name=f"block{block}_conv"
         )(x)
         x = layers.BatchNormalization(name=f"block{block}_norm")(x)
         if context_size is not None:
@@ -91,3 +97,15 @@ def conv4(
     if num_classes is not None:
         x = layers.Dense(num_classes, name="head")(x)
     return keras.Model(inputs, x, name=name)
+
+
+def _widths(filters):
+    """Return the number of filters of each of the four blocks."""
+    is_tuple = isinstance(filters, (tuple, list))
+    widths = tuple(filters) if is_tuple else (filters,) * 4
+    if len(widths) != 4:
+        raise ValueError(
+            "`filters` must be one number for all four blocks, or four. "
+            f"Received: filters={filters!r}"
+        )
+    return tuple(check_positive_int("filters", width) for width in widths)

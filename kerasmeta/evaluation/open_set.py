@@ -23,7 +23,9 @@ def open_set_episodes(data, unknown_ways):
 
     Returns:
         A `tf.data.Dataset` of episodes with a `"support_mask"`, for
-        `evaluate_open_set`. Losses and `evaluate` take no negative labels.
+        `evaluate_open_set` and for `fit` and `evaluate`, whose losses and
+        metrics leave out queries with the label -1; `km.metrics.OpenSetAUROC`
+        is about them.
 
     Raises:
         ValueError: If `data` is no dataset, or `unknown_ways` is not a

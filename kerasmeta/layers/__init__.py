@@ -3,6 +3,7 @@
 from kerasmeta.layers.attention_lstm import AttentionLSTM
 from kerasmeta.layers.attention_pooling import AttentionPooling
 from kerasmeta.layers.causal_attention import CausalAttention
+from kerasmeta.layers.cosine_dense import CosineDense
 from kerasmeta.layers.cross_attention import CrossAttention
 from kerasmeta.layers.drop_block import DropBlock
 from kerasmeta.layers.film import FiLM

@@ -14,8 +14,8 @@ class BaselinePlusPlus(FittedHeadLearner):
     """A cosine head, fitted to the support set over a pre-trained backbone.
 
     Use it in place of `Baseline` where classes are to be compact: it compares
-    directions only. Pre-train the backbone with such a head too. For a task,
-    vectors `w_n` minimise the mean cross-entropy of the support set, with
+    directions only. Pre-train the backbone with `km.layers.CosineDense`. For a
+    task, vectors `w_n` minimise the mean cross-entropy of the support set, with
 
     `logits_n = scale * cos(w_n, f(x))`
 

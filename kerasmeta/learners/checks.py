@@ -114,7 +114,8 @@ def check_classes(support_y, query_y=None, ways=None):
 
     Args:
         support_y: Labels of support examples, `[n]`.
-        query_y: Labels of queries, `[m]`, where they are known.
+        query_y: Labels of queries, `[m]`, where they are known; -1 for those
+            of none of the classes.
         ways: Number of classes of the learner, or `None` if it counts them.
     """
     if tf.nest.is_nested(support_y) or not support_y.dtype.is_integer:
@@ -129,12 +130,13 @@ def check_classes(support_y, query_y=None, ways=None):
             f"Labels must be at least 0{limit}. "
             f"Received: support labels {sorted(classes)}"
         )
-    unseen = set() if query_y is None else set(np.unique(query_y)) - classes
+    labels = set() if query_y is None else set(np.unique(query_y).tolist())
+    unseen = labels - classes - {-1}
     if unseen:
         raise ValueError(
-            "All labels of the queries must occur in a support set. Received: "
-            f"query labels {sorted(map(int, unseen))}, which no support set "
-            "has"
+            "All labels of the queries must occur in a support set, or be -1, "
+            "for queries of none of the classes. Received: query labels "
+            f"{sorted(unseen)}, which no support set has"
         )
 
 

@@ -145,6 +145,7 @@ class FEAT(EmbeddingLearner):
         ways = self._count_ways(labels)
         if mask is None:
             mask = tf.ones(tf.shape(labels), "bool")
+        mask &= labels >= 0  # The others belong to no class.
         is_same = labels[:, :, None] == labels[:, None]
         adapted = self.set_attention(
             embeddings, attention_mask=is_same & mask[:, None], training=True

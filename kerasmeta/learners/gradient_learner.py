@@ -30,8 +30,6 @@ from kerasmeta.ops.zero_padding import zero_padding
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
 
-BATCH_NORM_POLICIES = ("transductive", "inductive", "moving")
-
 
 class GradientLearner(MetaLearner, abc.ABC):
     """Adapts fast weights of a network by gradient steps on the support set.
@@ -54,8 +52,7 @@ class GradientLearner(MetaLearner, abc.ABC):
             do. `"inductive"`: those of the support set, so that no prediction
             depends on other queries. `"moving"`: Keras' own meaning, batch
             statistics in `fit` and moving statistics elsewhere.
-        test_inner_steps: Number of steps outside of `fit`, or `None` for
-            `inner_steps`.
+        test_inner_steps: Number of steps outside of `fit`, if another.
         second_order_after: Number of first-order outer steps at the beginning.
         rematerialize: Whether to compute each inner step again for the outer
             gradient instead of keeping it in memory. The gradients are the
@@ -89,7 +86,7 @@ class GradientLearner(MetaLearner, abc.ABC):
         )
         self.inner_loss = inner_loss
         self.batch_norm = check_choice(
-            "batch_norm", batch_norm, BATCH_NORM_POLICIES
+            "batch_norm", batch_norm, ("transductive", "inductive", "moving")
         )
         self.test_inner_steps = test_inner_steps
         if test_inner_steps is not None:
@@ -105,6 +102,11 @@ class GradientLearner(MetaLearner, abc.ABC):
             self.initial_fast_weights(), self.inner_steps
         )
         self.built = True
+
+    @property
+    def transductive(self):
+        by_batch = self.batch_norm == "transductive"
+        return by_batch and self._network_state.has_statistics()
 
     def default_inner_optimizer(self):
         """Return what moves the fast weights if no optimizer is given."""
@@ -324,12 +326,9 @@ class GradientLearner(MetaLearner, abc.ABC):
         buffers = {}
         if training:
             buffers = self._network_state.seeds_of_task(task["task"])
+        mask = task.get("support_mask")
         state = self._adapt(
-            task["support_x"],
-            task["support_y"],
-            task.get("support_mask"),
-            buffers,
-            training,
+            task["support_x"], task["support_y"], mask, buffers, training
         )
         return self.judge(state, task, training)
 

@@ -18,9 +18,9 @@ from kerasmeta.learners.clear_padding import unpack_clear
 from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
-from kerasmeta.learners.queries import loss_weights
+from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import merge_tasks
-from kerasmeta.learners.queries import real_queries
+from kerasmeta.learners.queries import queries_of_metrics
 from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
@@ -48,13 +48,18 @@ class MetaLearner(keras.Model, abc.ABC):
     with `fit`, `evaluate`, `predict`, `adapted_model` and `export`.
 
     `evaluate` reports for each metric, besides its value over all queries, the
-    half-width of its 95 % confidence interval over tasks, `NAME_ci95`.
+    half-width of its 95 % confidence interval over tasks, `NAME_ci95`. Queries
+    of none of the classes have the label -1: losses and metrics leave them out,
+    but `km.metrics.OpenSetAUROC`, which is about them. Where `transductive` is
+    true, `evaluate` predicts a query from the other queries, too.
 
     Args:
         episode_signature: Shapes and dtypes of the episodes, for `export`.
             Learners find it out themselves, and pass it on when saved.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
     """
+
+    transductive = False
 
     def __init__(self, episode_signature=None, **kwargs):
         # Targets are part of the input, and must not be cast to half
@@ -123,8 +128,9 @@ class MetaLearner(keras.Model, abc.ABC):
         """Return the outer loss and the predictions that it judges.
 
         The compiled loss over all queries of the meta-batch, plus the extra
-        losses of the networks. Where `"query_mask"` marks padding, it is the
-        mean over tasks of the loss over the real queries of each.
+        losses of the networks. Where `"query_mask"` marks padding, or queries
+        belong to none of the classes, it is the mean over tasks of the loss
+        over the other queries of each.
 
         Args:
             episodes: Dictionary of the meta-batch.
@@ -136,15 +142,14 @@ class MetaLearner(keras.Model, abc.ABC):
             `(loss, query_pred)`.
         """
         query_pred = self(episodes, training=training)
+        targets, weights = loss_inputs(
+            self.loss, episodes.get("query_mask"), query_y, sample_weight
+        )
         loss = self.compute_loss(
             x=episodes,
-            y=merge_tasks(query_y),
+            y=targets,
             y_pred=merge_tasks(query_pred),
-            sample_weight=merge_tasks(
-                loss_weights(
-                    self.loss, episodes.get("query_mask"), sample_weight
-                )
-            ),
+            sample_weight=weights,
             training=training,
         )
         return loss, query_pred
@@ -218,10 +223,10 @@ class MetaLearner(keras.Model, abc.ABC):
         return self.compute_metrics(x, y, query_pred, sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Show metrics the real queries of all tasks, `[n, ...]`."""
+        """Show metrics the queries of all tasks that count, `[n, ...]`."""
         # Here, because Keras calls it by itself to build metrics on replicas.
-        queries = real_queries(x.get("query_mask"), y, y_pred, sample_weight)
-        return super().compute_metrics(x, *queries)
+        with queries_of_metrics(x, y, y_pred, sample_weight) as queries:
+            return super().compute_metrics(x, *queries)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if iterator is not None and self._distribute_strategy is not None:
@@ -368,15 +373,8 @@ class MetaLearner(keras.Model, abc.ABC):
             ValueError: If shapes and dtypes are not known yet, or the format
                 or a size cannot be, or LiteRT cannot run the learner.
         """
-        export_learner(
-            self,
-            filepath,
-            episodes,
-            format,
-            support_size=support_size,
-            query_size=query_size,
-            batch_size=batch_size,
-        )
+        sizes = (support_size, query_size, batch_size)
+        export_learner(self, filepath, episodes, format, *sizes)
 
     def load_weights(self, filepath, *args, **kwargs):
         """Load the weights of a file; arguments as in Keras."""

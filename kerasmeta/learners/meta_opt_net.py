@@ -38,7 +38,8 @@ class MetaOptNet(EmbeddingLearner):
         cost: Positive number, what a violated margin costs.
         initial_scale: Positive number, where the scale of the logits begins.
         max_steps: Largest number of steps of the solver, which ends earlier
-            when it has converged.
+            when it has converged; `km.ops.multiclass_svm` says how exact the
+            default is with many classes.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:

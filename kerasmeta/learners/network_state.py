@@ -107,6 +107,10 @@ class NetworkState:
         }
         return {**buffers, **blended}
 
+    def has_statistics(self):
+        """Return whether BatchNormalization can normalize by batches."""
+        return bool(self._statistics())
+
     def _statistics(self):
         index = {
             id(variable): str(i)

@@ -1,7 +1,13 @@
 """The queries of a meta-batch as Keras' losses and metrics want them."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
+
+from kerasmeta.metrics.foreign_queries import known_queries
+from kerasmeta.metrics.foreign_queries import whole_episodes
+from kerasmeta.ops.zero_padding import zero_padding
 
 
 def merge_tasks(tensors):
@@ -17,16 +23,33 @@ def merge_tasks(tensors):
     return None if tensors is None else tf.nest.map_structure(merge, tensors)
 
 
-def loss_weights(loss, query_mask, sample_weight):
-    """Return the weights of queries `[T, Q]` in a loss, or `None`.
+def loss_inputs(loss, query_mask, query_y, sample_weight):
+    """Return targets `[n, ...]` and weights `[n]`, or `None`, for a loss.
 
-    Padding weighs nothing. Where the loss takes a mean, the real queries of a
-    task weigh as much as those of any other, so that the loss is the mean over
-    tasks of what each would have alone.
+    Padding and queries of none of the classes weigh nothing, and have a target
+    that every loss takes.
 
     Args:
         loss: What `compile(loss=)` took.
         query_mask: `[T, Q]`, true for real queries, or `None` if all are.
+        query_y: Targets, a nest of `[T, Q, ...]`.
+        sample_weight: `[T, Q]`, or `None`.
+    """
+    known = known_queries(query_mask, query_y)
+    weights = loss_weights(loss, known, sample_weight)
+    return merge_tasks(zero_padding(query_y, known)), merge_tasks(weights)
+
+
+def loss_weights(loss, query_mask, sample_weight):
+    """Return the weights of queries `[T, Q]` in a loss, or `None`.
+
+    What is masked weighs nothing. Where the loss takes a mean, the other
+    queries of a task weigh as much as those of any other, so that the loss is
+    the mean over tasks of what each would have alone.
+
+    Args:
+        loss: What `compile(loss=)` took.
+        query_mask: `[T, Q]`, true for what counts, or `None` if all does.
         sample_weight: `[T, Q]`, or `None`.
     """
     if query_mask is None:
@@ -49,11 +72,30 @@ def takes_sum(loss):
     )
 
 
-def real_queries(query_mask, *tensors):
-    """Return nests of `[T, Q, ...]` as `[n, ...]`, without padding.
+@contextlib.contextmanager
+def queries_of_metrics(episodes, query_y, query_pred, sample_weight):
+    """Give targets, predictions and weights `[n, ...]` as metrics want them.
+
+    Without padding and queries of none of the classes; a metric that is about
+    those finds all queries of each episode.
 
     Args:
-        query_mask: `[T, Q]`, true for real queries, or `None` if all are.
+        episodes: Dictionary of the meta-batch.
+        query_y: Targets, a nest of `[T, Q, ...]`.
+        query_pred: Predictions, a nest of `[T, Q, ...]`.
+        sample_weight: `[T, Q]`, or `None`.
+    """
+    mask = episodes.get("query_mask")
+    tensors = query_y, query_pred, sample_weight
+    with whole_episodes(query_y, query_pred, mask, sample_weight):
+        yield real_queries(known_queries(mask, query_y), *tensors)
+
+
+def real_queries(query_mask, *tensors):
+    """Return nests of `[T, Q, ...]` as `[n, ...]`, without what is masked.
+
+    Args:
+        query_mask: `[T, Q]`, true for what counts, or `None` if all does.
         *tensors: Nests, or `None`, which stays `None`.
     """
     if query_mask is None:

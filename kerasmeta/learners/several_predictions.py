@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from kerasmeta.learners.queries import loss_weights
+from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import merge_tasks
 
 
@@ -19,15 +19,15 @@ def mean_of_losses(
         predictions: Predictions, a nest of `[T, n, Q, ...]`.
         shares: What each weighs, `[n]`, with the sum 1.
     """
-    weights = loss_weights(
-        learner.loss, episodes.get("query_mask"), sample_weight
+    targets, weights = loss_inputs(
+        learner.loss, episodes.get("query_mask"), query_y, sample_weight
     )
     losses = [
         learner.compute_loss(
             x=episodes,
-            y=merge_tasks(query_y),
+            y=targets,
             y_pred=merge_tasks(prediction_at(predictions, i, axis=1)),
-            sample_weight=merge_tasks(weights),
+            sample_weight=weights,
             training=True,
         )
         for i in range(shares.shape[0])

@@ -34,7 +34,9 @@ class SoftKMeans(TransductiveLearner):
     `-||f(q)||^2 / r^2 - log r`
 
     so that a wide one takes the queries whose squared distance to each
-    prototype is more than `log r`.
+    prototype is more than `log r`. Give `fit` and `evaluate` such queries with
+    the label -1: they take part in the refinement, and losses and metrics leave
+    them out.
 
     Reference: Ren et al., 2018, "Meta-Learning for Semi-Supervised Few-Shot
     Classification", arXiv:1803.00676.

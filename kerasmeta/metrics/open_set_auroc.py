@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from kerasmeta.metrics.foreign_queries import current_episodes
 from kerasmeta.ops import auroc
 from kerasmeta.ops import open_set_scores
 from kerasmeta.ops.open_set import OPEN_SET_SCORES
@@ -14,14 +15,14 @@ class OpenSetAUROC(keras.metrics.Metric):
     """Mean over episodes of the area under the ROC curve for foreign queries.
 
     Use it where queries may belong to none of the classes of a task: they have
-    negative labels. For an episode it is the probability that a foreign query
+    the label -1. For an episode it is the probability that a foreign query
     has a larger `km.ops.open_set_scores` than another one: 0.5 is chance, 1 is
     perfect. Scores are compared within an episode only, for they mean nothing
-    beyond. `km.evaluation.evaluate_open_set` makes such episodes and reports
-    it with an interval.
+    beyond. Compile a learner with it, and `fit` and `evaluate` report it beside
+    other metrics, which leave foreign queries out.
 
     Episodes with foreign queries only, or without, are left out; it is NaN
-    until there is another.
+    until there is another. Its interval over tasks is NaN if any is left out.
 
     Args:
         score: `"max_probability"`, `"max_logit"`, `"energy"` or `"entropy"`.
@@ -53,8 +54,15 @@ class OpenSetAUROC(keras.metrics.Metric):
         self.count = self.add_variable((), "zeros", name="count")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        episodes = current_episodes()
+        if episodes is not None:
+            y_true, y_pred, mask, weights = episodes
+            is_weighted = sample_weight is not None
+            sample_weight = _product(mask, weights if is_weighted else None)
         y_pred = tf.cast(y_pred, self.dtype)
         y_true = tf.convert_to_tensor(y_true)
+        if y_true.shape.rank == y_pred.shape.rank and y_true.shape[-1] == 1:
+            y_true = y_true[..., 0]
         ranks = y_true.shape.rank, y_pred.shape.rank
         if None not in ranks and ranks[1] != ranks[0] + 1:
             raise ValueError(
@@ -79,3 +87,10 @@ class OpenSetAUROC(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "score": self.score}
+
+
+def _product(mask, weights):
+    """Return the weights of what a mask shows; either may be `None`."""
+    if mask is None or weights is None:
+        return weights if mask is None else mask
+    return tf.cast(mask, weights.dtype) * weights

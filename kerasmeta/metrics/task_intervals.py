@@ -5,6 +5,8 @@ import warnings
 import keras
 import tensorflow as tf
 
+from kerasmeta.metrics.foreign_queries import known_queries
+from kerasmeta.metrics.foreign_queries import whole_episodes
 from kerasmeta.ops import stack_tasks
 from kerasmeta.ops import task_at
 
@@ -86,15 +88,20 @@ class TaskIntervals(keras.metrics.Metric):
             tasks["sample_weight"] = sample_weight
         if query_mask is not None:
             tasks["query_mask"] = query_mask
+        known = known_queries(query_mask, y)
+        if known is not None:
+            tasks["known"] = known
 
         def one_task(task):
-            mask = task.pop("query_mask", None)
-            if mask is not None:
+            mask, known = task.pop("query_mask", None), task.pop("known", None)
+            whole = _named(task)
+            if known is not None:
                 task = tf.nest.map_structure(
-                    lambda t: tf.boolean_mask(t, mask), task
+                    lambda t: tf.boolean_mask(t, known), task
                 )
             state = metrics.stateless_reset_state()
-            state = metrics.stateless_update_state(state, **_named(task))
+            with whole_episodes(**whole, query_mask=mask):
+                state = metrics.stateless_update_state(state, **_named(task))
             return _scalars(metrics.stateless_result(state))
 
         first = tf.nest.flatten(y_pred)[0]

@@ -43,7 +43,10 @@ def multiclass_svm(x, targets, cost, mask=None, max_steps=1000):
         targets: One-hot labels `[..., S, N]`.
         cost: Positive number, what a slack costs.
         mask: Optional `[..., S]`, true for the examples that count.
-        max_steps: Largest number of steps, of either solver.
+        max_steps: Largest number of steps, of either solver. They end earlier
+            when none changes a probability by more than 1e-12. Where they do
+            not, what is left is small: with 60 classes, 5 shots and 64 features
+            1000 steps leave 3e-5 of a margin, 3000 leave 1e-9.
 
     Returns:
         Weights `[..., D, N]`.

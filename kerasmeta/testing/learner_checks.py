@@ -224,6 +224,22 @@ def check_xla_equals_graph(learner, data):
         _require_same_gradients(learner, data, compiled, graph)
 
 
+def check_transductive(learner, data):
+    """`transductive` says whether queries are predicted together."""
+    task = _task(_first(data)[0])
+    state = learner.adapt(task["support_x"], task["support_y"])
+    first = tf.nest.map_structure(lambda t: t[:1], task["query_x"])
+    together = learner.predict_query(state, task["query_x"])[0].numpy()
+    alone = learner.predict_query(state, first)[0].numpy()
+    if not learner.transductive:
+        _require_close(alone, together, "a query is predicted from others")
+        return
+    _require(
+        np.abs(together - alone).max() > 1e-6,
+        "a query is predicted alone, but `transductive` is true",
+    )
+
+
 def check_every_weight_learns(learner, data):
     """Every trainable weight receives a meta-gradient."""
     episodes, query_y = _first(data)

@@ -25,6 +25,25 @@ def test_size_by_hand(shape, filters, features, count):
     assert with_head.count_params() == count + 5 * features + 5
 
 
+def test_blocks_of_different_widths():
+    """R2D2's 96, 192, 384 and 512."""
+    widths = (96, 192, 384, 512)
+    count, before = 0, 3
+    for width in widths:
+        count += 9 * before * width + width + 4 * width
+        before = width
+    assert count == 2_607_424
+    network = km.backbones.conv4((84, 84, 3), filters=widths)
+    assert network.count_params() == count
+    assert network.output_shape == (None, 5 * 5 * 512)
+
+
+@pytest.mark.parametrize("filters", [(64, 64), (8, 8, 8, 0), 0, 2.5])
+def test_wrong_widths(filters):
+    with pytest.raises(ValueError, match="Received: filters="):
+        km.backbones.conv4((28, 28, 1), filters=filters)
+
+
 def test_a_context_of_zeros_changes_nothing():
     plain = km.backbones.conv4((16, 16, 1), filters=4)
     network = km.backbones.conv4((16, 16, 1), filters=4, context_size=3)

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 import kerasmeta as km
 
@@ -28,6 +29,7 @@ def finite_differences(weights, scale, step=1e-6):
     return gradient
 
 
+@pytest.mark.usefixtures("float64")
 def test_is_gradient_descent_on_cosines():
     inputs = keras.Input((4,))
     learner = km.learners.BaselinePlusPlus(
@@ -46,4 +48,4 @@ def test_is_gradient_descent_on_cosines():
         weights = weights - 0.3 * velocity
     logits = learner.predict_query(learner.adapt(SUPPORT, LABELS), QUERY)
     expected = 5.0 * unit(QUERY) @ unit(weights).T
-    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(logits, expected, rtol=1e-9, atol=1e-9)

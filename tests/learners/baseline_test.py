@@ -24,6 +24,7 @@ def softmax(logits):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.usefixtures("float64")
 def test_is_gradient_descent_with_momentum():
     learner = learner_of(
         steps=7, learning_rate=0.2, momentum=0.8, weight_decay=0.05
@@ -36,7 +37,7 @@ def test_is_gradient_descent_with_momentum():
         weights -= 0.2 * velocity
     expected = QUERY @ weights[:4] + weights[4]
     np.testing.assert_allclose(
-        logits_of(learner), expected, rtol=1e-4, atol=1e-5
+        logits_of(learner), expected, rtol=1e-9, atol=1e-9
     )
 
 

@@ -31,6 +31,7 @@ def reference(pseudo_labels, temperature):
     return temperature * unit(query) @ unit(np.stack(rectified)).T
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("pseudo_labels", [1, 2, 50])
 def test_formula(pseudo_labels):
     inputs = keras.Input((3,))
@@ -41,5 +42,5 @@ def test_formula(pseudo_labels):
     )
     received = learner.predict_query(learner.adapt(SUPPORT, LABELS), QUERY)
     np.testing.assert_allclose(
-        received, reference(pseudo_labels, 5.0), rtol=1e-4, atol=1e-4
+        received, reference(pseudo_labels, 5.0), rtol=1e-9, atol=1e-9
     )

@@ -48,6 +48,7 @@ def generated(network, x):
     return x
 
 
+@pytest.mark.usefixtures("float64")
 def test_logits_are_those_of_the_formula():
     learner = made()
     kernel, bias = learner.set_encoder.get_weights()
@@ -64,8 +65,8 @@ def test_logits_are_those_of_the_formula():
     np.testing.assert_allclose(
         solved(learner),
         embed(QUERIES) @ weights.T + biases,
-        rtol=1e-4,
-        atol=1e-4,
+        rtol=1e-9,
+        atol=1e-9,
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import kerasmeta as km
+from kerasmeta.testing.float64 import double_precision
 
 learners = km.learners
 STEPS = {"inner_learning_rate": 0.1, "inner_steps": 2}
@@ -126,6 +127,13 @@ def pytest_generate_tests(metafunc):
             for name in FAMILIES
         ],
     )
+
+
+@pytest.fixture
+def float64():
+    """Make all that the test builds compute in double precision."""
+    with double_precision():
+        yield
 
 
 @pytest.fixture

@@ -45,11 +45,12 @@ def by_hand(support_x, query_x):
     return logits
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("covariance, size", SIZES.items())
 def test_logits_are_those_of_the_paper(covariance, size):
     learner = GaussianPrototypes(identity(size), covariance=covariance)
     np.testing.assert_allclose(
-        solved(learner, *task(size)), by_hand(*task(size)), rtol=1e-4
+        solved(learner, *task(size)), by_hand(*task(size)), rtol=1e-9
     )
 
 

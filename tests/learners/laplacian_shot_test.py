@@ -25,6 +25,7 @@ def learner_of(**kwargs):
     return km.learners.LaplacianShot(keras.Model(inputs, inputs), **kwargs)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("steps", [1, 6])
 def test_formula(steps):
     support, query = unit(SUPPORT), unit(QUERY)
@@ -37,9 +38,10 @@ def test_formula(steps):
         logits = -unary + 0.9 * affinity.toarray() @ softmax(logits)
     learner = learner_of(neighbours=2, weight=0.9, steps=steps)
     received = learner.predict_query(learner.adapt(SUPPORT, LABELS), QUERY)
-    np.testing.assert_allclose(received, logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(received, logits, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("queries", [1, 2])
 def test_fewer_queries_than_neighbours(queries):
     learner = learner_of(neighbours=5, weight=0.5, steps=1)
@@ -50,4 +52,4 @@ def test_fewer_queries_than_neighbours(queries):
     unary = ((query[:, None] - prototypes) ** 2).sum(axis=-1)
     others = 1 - np.eye(queries)
     expected = -unary + 0.5 * others @ softmax(-unary)
-    np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(received, expected, rtol=1e-9, atol=1e-9)

@@ -41,11 +41,12 @@ def by_hand(support_x, labels, query_x, ridge):
     return logits
 
 
+@pytest.mark.usefixtures("float64")
 def test_logits_are_those_of_the_paper():
     np.testing.assert_allclose(
         solved(MahalanobisNet(identity(), ridge=0.3)),
         by_hand(SUPPORT, LABELS, QUERIES, 0.3),
-        rtol=1e-4,
+        rtol=1e-9,
     )
 
 

@@ -54,12 +54,13 @@ def run_lstm(weights, xs):
     return np.array(outputs)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("temperature", [1.0, 0.1, 0.025])
 def test_is_the_logarithm_of_the_attention_to_each_class(temperature):
     logits = solved(MatchingNetworks(identity(), temperature=temperature))
     expected = votes(QUERIES, SUPPORT, temperature)
-    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(np.exp(logits).sum(axis=-1), 1, rtol=1e-5)
+    np.testing.assert_allclose(logits, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(np.exp(logits).sum(axis=-1), 1, rtol=1e-9)
 
 
 def test_full_context_embeddings_are_those_of_the_appendix():

@@ -1,10 +1,12 @@
 import keras
 import numpy as np
+import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 import kerasmeta as km
 
 
+@pytest.mark.usefixtures("float64")
 def test_is_that_of_scikit_learn():
     generator = np.random.default_rng(0)
     support, query = generator.normal(size=(2, 30, 3))
@@ -18,5 +20,5 @@ def test_is_that_of_scikit_learn():
     )
     distances, _ = reference.kneighbors(query)
     np.testing.assert_allclose(
-        np.max(logits, axis=1), -(distances[:, 0] ** 2), rtol=1e-4, atol=1e-5
+        np.max(logits, axis=1), -(distances[:, 0] ** 2), rtol=1e-9, atol=1e-9
     )

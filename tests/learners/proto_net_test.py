@@ -41,6 +41,7 @@ def cosine(q, c):
     return q @ c / np.linalg.norm(q) / np.linalg.norm(c)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
     "distance, score", [("squared_euclidean", squared), ("cosine", cosine)]
 )
@@ -57,7 +58,7 @@ def test_logits_are_scores_over_the_temperature(distance, score, learned):
     np.testing.assert_allclose(
         solved(learner, *task()),
         expected(learner, *task(), score) / temperature,
-        rtol=1e-4,
+        rtol=1e-9,
     )
 
 

@@ -12,6 +12,7 @@ def identity(size):
     return keras.Model(inputs, inputs)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("centered", [True, False])
 def test_formula(centered):
     support, query = GENERATOR.normal(size=(2, 6, 4))
@@ -28,7 +29,7 @@ def test_formula(centered):
     for n in range(3):
         centroid = z[labels == n].mean(axis=0)
         expected = -((q - centroid) ** 2).sum(axis=1)
-        np.testing.assert_allclose(logits[:, n], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(logits[:, n], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_a_feature_at_the_mean_is_finite():

@@ -39,17 +39,19 @@ def reference(steps, spread=None):
     return -distances(QUERY, prototypes)
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("steps", [1, 3])
 def test_formula(steps):
     np.testing.assert_allclose(
-        logits_of(steps=steps), reference(steps), rtol=1e-4, atol=1e-5
+        logits_of(steps=steps), reference(steps), rtol=1e-9, atol=1e-9
     )
 
 
+@pytest.mark.usefixtures("float64")
 def test_distractors():
     received = logits_of(log_spread=np.log(2.5), distractors=True)
     np.testing.assert_allclose(
-        received, reference(1, spread=2.5), rtol=1e-4, atol=1e-5
+        received, reference(1, spread=2.5), rtol=1e-9, atol=1e-9
     )
     assert np.abs(received - logits_of()).max() > 0.01
 

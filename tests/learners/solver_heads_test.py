@@ -114,20 +114,6 @@ def test_an_absent_class_changes_nothing(head):
     assert (tf.argmax(ours, -1) < 3).numpy().all()
 
 
-def test_the_backbone_is_called_once(head):
-    learner = compiled(head)
-    calls = []
-    call = learner.backbone.call
-
-    def counted(x, *args, **kwargs):
-        calls.append(x.shape[0])
-        return call(x, *args, **kwargs)
-
-    learner.backbone.call = counted
-    learner(first_batch()[0])
-    assert calls == [4 * (6 + 12)]
-
-
 def test_unknown_sizes(head):
     learner = compiled(head)
     episodes, _ = first_batch()

@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 import kerasmeta as km
 
@@ -77,10 +78,11 @@ def objective(prototypes):
     )
 
 
+@pytest.mark.usefixtures("float64")
 def test_formula():
     distances = ((unit(QUERY)[:, None] - steps(5)) ** 2).sum(axis=-1)
     np.testing.assert_allclose(
-        logits_of(5), -TAU / 2 * distances, rtol=1e-3, atol=1e-4
+        logits_of(5), -TAU / 2 * distances, rtol=1e-9, atol=1e-9
     )
 
 

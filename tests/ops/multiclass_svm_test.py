@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 from sklearn.svm import LinearSVC
 
+from kerasmeta.ops.multiclass_svm import _solve_dual
 from kerasmeta.ops.multiclass_svm import multiclass_svm
 
 # Fewer examples than features, and more.
@@ -72,6 +73,39 @@ def test_conditions_of_the_optimum_with_many_shots(scale):
     np.testing.assert_allclose(a.sum(axis=1), 0, atol=1e-9)
     assert (a <= 0.1 * targets + 1e-9).all()
     assert np.abs(excess[a < 0.1 * targets - 1e-9]).max() < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("max_steps, limit", [(1000, 1e-4), (3000, 1e-7)])
+def test_conditions_of_the_optimum_with_many_classes(max_steps, limit):
+    """60 ways, 5 shots and 64 features: more examples than features."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(300) % 60
+    x = generator.normal(size=(60, 64))[labels]
+    x = np.maximum(x + generator.normal(size=(300, 64)), 0.0)
+    targets = np.eye(60)[labels]
+    weights = multiclass_svm(x[None], targets[None], 0.1, max_steps=max_steps)[
+        0
+    ].numpy()
+    is_class = tf.ones((1, 1, 60), "bool")
+    gram = tf.constant((x @ x.T)[None])
+    probabilities = _solve_dual(
+        gram, tf.constant(targets[None]), is_class, 0.1, max_steps
+    )[0].numpy()
+    # A point that is feasible in the dual and makes these weights,
+    assert (probabilities >= 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+    a = 0.1 * (targets - probabilities)
+    np.testing.assert_allclose(weights, x.T @ a, atol=1e-12)
+    # in which only the highest scores have any probability:
+    scores = 1 - targets + x @ weights
+    short = scores.max(axis=1, keepdims=True) - scores
+    assert (probabilities * short).max() < limit
+    # so that the primal is not larger than the dual.
+    slacks = short[targets > 0]
+    squares = np.sum(weights**2)
+    gap = squares + 0.1 * slacks.sum() - np.sum(a * targets)
+    assert 0 <= gap < limit * squares
 
 
 @pytest.mark.parametrize("shape", SHAPES)
