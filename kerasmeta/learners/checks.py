@@ -131,12 +131,14 @@ def check_classes(support_y, query_y=None, ways=None):
             f"Received: support labels {sorted(classes)}"
         )
     labels = set() if query_y is None else set(np.unique(query_y).tolist())
-    unseen = labels - classes - {-1}
+    # As floats, losses would take them for a class.
+    is_foreign = {-1} if labels and query_y.dtype.is_integer else set()
+    unseen = labels - classes - is_foreign
     if unseen:
         raise ValueError(
             "All labels of the queries must occur in a support set, or be -1, "
-            "for queries of none of the classes. Received: query labels "
-            f"{sorted(unseen)}, which no support set has"
+            "an integer, for queries of none of the classes. Received: query "
+            f"labels {sorted(unseen)}, which no support set has"
         )
 
 

@@ -33,7 +33,7 @@ def counted_ways(support_y):
         _scope.ways = before
 
 
-def check_jit(learner, jit_compile):
+def check_ways_for_jit(learner, jit_compile):
     """Raise a `ValueError` if XLA is to compile what counts its classes.
 
     Args:

@@ -84,7 +84,9 @@ class IMAML(GradientLearner):
             "regularization", regularization
         )
         self.cg_steps = check_positive_int("cg_steps", cg_steps)
-        self.damping = damping and check_positive_number("damping", damping)
+        self.damping = 0.0
+        if damping != 0:
+            self.damping = check_positive_number("damping", damping)
 
     def inner_penalty(self, fast_weights):
         squares = [

@@ -12,7 +12,7 @@ _JOINT_LOSSES = (
 
 
 def mean_over_tasks(method):
-    """Mark a `meta_loss` or `solve` that treats each task by itself.
+    """Mark a `meta_loss`, `call` or `solve` that treats each task by itself.
 
     It promises that the outer loss is the mean over tasks of what each would
     give alone. The mark is on the function, so that a subclass which overrides
@@ -27,7 +27,7 @@ def is_mean_over_tasks(learner):
     if type(learner).compute_loss is not keras.Model.compute_loss:
         # What a user computes may look at several tasks at once.
         return False
-    for method in (learner.meta_loss, learner.solve):
+    for method in (learner.meta_loss, learner.call, learner.solve):
         if not getattr(method, "is_mean_over_tasks", False):
             return False
     loss = learner.loss
@@ -36,6 +36,9 @@ def is_mean_over_tasks(learner):
         return False
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
+    is_loss = isinstance(loss, keras.losses.Loss)
+    if is_loss and type(loss).__call__ is not keras.losses.Loss.__call__:
+        return False
     if getattr(loss, "fn", loss) in _JOINT_LOSSES:
         return False
     reduction = getattr(loss, "reduction", "sum_over_batch_size")

@@ -117,6 +117,7 @@ class MetaLearner(keras.Model, abc.ABC):
 
         return map_tasks(solve_task, episodes)
 
+    @mean_over_tasks
     def call(self, episodes, training=False):
         check_keys(episodes, may_have_more=True)
         if self.episode_signature is None:
@@ -130,7 +131,7 @@ class MetaLearner(keras.Model, abc.ABC):
         The compiled loss over all queries of the meta-batch, plus the extra
         losses of the networks. Where `"query_mask"` marks padding, or queries
         belong to none of the classes, it is the mean over tasks of the loss
-        over the other queries of each.
+        over the other queries of each, zero for a task without any.
 
         Args:
             episodes: Dictionary of the meta-batch.

@@ -6,7 +6,7 @@ import contextlib
 import tensorflow as tf
 
 from kerasmeta.learners.checks import check_classes
-from kerasmeta.learners.counted_ways import check_jit
+from kerasmeta.learners.counted_ways import check_ways_for_jit
 from kerasmeta.learners.counted_ways import counted_ways
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
@@ -52,7 +52,7 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
             )
 
     def compile(self, *args, **kwargs):
-        check_jit(self, kwargs.get("jit_compile"))
+        check_ways_for_jit(self, kwargs.get("jit_compile"))
         super().compile(*args, **kwargs)
 
     @abc.abstractmethod

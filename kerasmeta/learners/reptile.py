@@ -92,6 +92,11 @@ class Reptile(GradientLearner):
         if inner_batch_size is not None:
             check_positive_int("inner_batch_size", inner_batch_size)
         self.replacement = bool(replacement)
+        if replacement and inner_batch_size is None:
+            raise ValueError(
+                "`replacement` is about mini-batches: give `inner_batch_size`, "
+                "too. Received: replacement=True, inner_batch_size=None"
+            )
         self.seed = seed
         self._order_seed = keras.random.SeedGenerator(seed)
 

@@ -22,7 +22,8 @@ class OpenSetAUROC(keras.metrics.Metric):
     other metrics, which leave foreign queries out.
 
     Episodes with foreign queries only, or without, are left out; it is NaN
-    until there is another. Its interval over tasks is NaN if any is left out.
+    until there is another. Its interval over tasks is NaN if one without
+    is left out.
 
     Args:
         score: `"max_probability"`, `"max_logit"`, `"energy"` or `"entropy"`.

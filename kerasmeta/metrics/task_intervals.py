@@ -76,6 +76,8 @@ class TaskIntervals(keras.metrics.Metric):
     ):
         """Add tasks by running Keras metrics on each task alone.
 
+        Tasks without any query that counts are left out.
+
         Args:
             metrics: Built `keras.metrics.Metric` whose result is a dictionary.
             y: Targets, `[T, Q, ...]`.
@@ -117,6 +119,13 @@ class TaskIntervals(keras.metrics.Metric):
             values = stack_tasks(
                 [one_task(task_at(tasks, i)) for i in range(first.shape[0])]
             )
+        if known is not None:
+            # A task without queries that count says nothing; accuracy is 0.
+            is_judged = tf.reduce_any(tf.cast(known, "bool"), axis=1)
+            values = {
+                name: tf.boolean_mask(value, is_judged)
+                for name, value in values.items()
+            }
         self.update_state(values)
 
     def result(self):
@@ -133,8 +142,9 @@ class TaskIntervals(keras.metrics.Metric):
             if spoiled:
                 warnings.warn(
                     f"`{name}` is NaN or infinite for {spoiled:.0f} of "
-                    f"{count:.0f} tasks, and so are its mean and its interval. "
-                    "Look for them with `predict`, one meta-batch at a time.",
+                    f"{count:.0f} tasks, and so are its interval and, unless "
+                    "it leaves such tasks out, its mean. Look for them with "
+                    "`predict`, one meta-batch at a time.",
                     stacklevel=3,
                 )
 

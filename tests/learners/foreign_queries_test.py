@@ -139,10 +139,17 @@ def test_labels_may_have_an_axis():
     assert logs["open_set_auroc"] == pytest.approx(np.mean(areas), rel=1e-5)
 
 
-def test_other_negative_labels_are_refused():
+@pytest.mark.parametrize(
+    "change, received",
+    [
+        (lambda y: 2 * y, r"\[-2"),
+        (lambda y: tf.cast(y, "float32"), r"\[-1\.0\]"),
+    ],
+)
+def test_other_negative_labels_are_refused(change, received):
     learner = compiled(km.learners.ProtoNet(dense()))
-    data = episodes().map(lambda x, y: (x, 2 * y))
-    with pytest.raises(ValueError, match=r"or be -1.*\[-2"):
+    data = episodes().map(lambda x, y: (x, change(y)))
+    with pytest.raises(ValueError, match=f"or be -1.*{received}"):
         learner.evaluate(data, verbose=0)
 
 

@@ -237,6 +237,7 @@ class LearnedRate(km.inner_optimizers.InnerOptimizer):
         ({"regularization": 0}, "Received: regularization=0"),
         ({"cg_steps": 0}, "Received: cg_steps=0"),
         ({"damping": -1.0}, "Received: damping=-1.0"),
+        ({"damping": None}, "Received: damping=None"),
         ({"inner_optimizer": LearnedRate()}, "`IMAML` does not differentiate"),
     ],
 )

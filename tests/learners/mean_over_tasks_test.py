@@ -16,6 +16,16 @@ class OwnMetaLoss(km.learners.MAML):
         return super().meta_loss(*args, **kwargs)
 
 
+class OwnCall(km.learners.MAML):
+    def call(self, *args, **kwargs):
+        return super().call(*args, **kwargs)
+
+
+class JointLoss(keras.losses.Loss):
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        return keras.ops.max(keras.ops.abs(y_true - y_pred))
+
+
 class OwnSolve(km.learners.ABML):
     def solve(self, *args, **kwargs):
         return super().solve(*args, **kwargs)
@@ -46,12 +56,15 @@ def test_means(loss, name):
         keras.losses.Dice(),
         keras.losses.Tversky(),
         keras.losses.Circle(),
+        JointLoss(),
     ],
 )
 def test_losses_that_are_no_mean(loss):
     assert not is_mean_over_tasks(learner_with(loss))
 
 
-@pytest.mark.parametrize("kind", [OwnMetaLoss, OwnSolve, OwnCompiledLoss])
+@pytest.mark.parametrize(
+    "kind", [OwnMetaLoss, OwnCall, OwnSolve, OwnCompiledLoss]
+)
 def test_whoever_overrides_a_method_has_promised_nothing(kind):
     assert not is_mean_over_tasks(learner_with("mse", kind))

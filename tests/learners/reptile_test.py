@@ -297,6 +297,7 @@ class Learned(km.inner_optimizers.InnerOptimizer):
     [
         ({"inner_batch_size": 0}, "Received: inner_batch_size=0"),
         ({"inner_batch_size": 2.5}, "Received: inner_batch_size=2.5"),
+        ({"replacement": True}, "Received: replacement=True"),
         ({"inner_optimizer": Learned()}, "`Reptile` does not differentiate"),
     ],
 )

@@ -67,6 +67,20 @@ def test_tasks_that_spoil_a_metric_are_counted():
     assert np.isnan(logs["mse"]) and np.isnan(logs["mse_ci95"])
 
 
+def test_tasks_without_queries_that_count_are_left_out():
+    scores = np.eye(3, dtype="float32")[[[0, 1, 2]] * 4]
+    labels = np.array([[0, 1, 2], [0, 2, 1], [-1, -1, -1], [0, 1, -1]], "int32")
+    x = {"support_x": scores, "support_y": labels * 0, "query_x": scores}
+    learner = Constant()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    learner.compile(loss=loss, metrics=["accuracy"])
+    logs = learner.test_on_batch(x, labels, return_dict=True)
+    values = [1, 1 / 3, 1]
+    expected = 1.959964 * np.std(values, ddof=1) / np.sqrt(3)
+    assert logs["accuracy_ci95"] == pytest.approx(expected, rel=1e-4)
+    assert logs["accuracy"] == pytest.approx(6 / 8)
+
+
 @pytest.mark.parametrize("num_episodes, batch_size", [(8, 4), (7, 4), (5, 1)])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_evaluate_gives_one_value_a_task(num_episodes, batch_size, weighted):

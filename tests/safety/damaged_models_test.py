@@ -110,6 +110,11 @@ def test_damaged_models(check, tmp_path, damage, limits):
     check(FEW, tmp_path, damage, limits)
 
 
+def test_files_that_are_missing_are_not_called_damaged(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.weights.h5"):
+        learner().load_weights(tmp_path / "none.weights.h5")
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The backup")
 @pytest.mark.parametrize("check", CHECKS)
