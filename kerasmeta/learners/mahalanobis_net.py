@@ -7,6 +7,7 @@ from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import class_covariances
 from kerasmeta.ops import class_prototypes
+from kerasmeta.ops.linear_systems import cholesky
 from kerasmeta.utils import check_positive_number
 
 
@@ -74,7 +75,7 @@ class MahalanobisNet(EmbeddingLearner):
         covariances = class_covariances(
             tf.cast(embeddings, "float64"), labels, ways, mask, self.ridge
         )
-        factors = tf.linalg.cholesky(covariances)
+        factors = cholesky(covariances)
         return {
             "prototypes": class_prototypes(embeddings, labels, ways, mask),
             "factors": tf.cast(factors, embeddings.dtype),

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kerasmeta.ops.linear_features import add_penalty
 from kerasmeta.ops.linear_features import smaller_system
+from kerasmeta.ops.linear_systems import solve
 from kerasmeta.ops.zero_padding import zero_padding
 
 
@@ -103,5 +104,5 @@ def _solve_each(matrix, right, penalty):
         `[..., M, N]`.
     """
     right = tf.linalg.matrix_transpose(right)[..., None]  # (..., N, M, 1)
-    solution = tf.linalg.solve(add_penalty(matrix, penalty), right)[..., 0]
+    solution = solve(add_penalty(matrix, penalty), right)[..., 0]
     return tf.linalg.matrix_transpose(solution)

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from kerasmeta.ops.linear_features import add_penalty
 from kerasmeta.ops.linear_features import smaller_system
+from kerasmeta.ops.linear_systems import solve
 from kerasmeta.ops.zero_padding import zero_padding
 
 
@@ -42,12 +43,12 @@ def ridge_regression(x, targets, penalty, mask=None):
 
     def dual():
         gram = tf.matmul(x, x, transpose_b=True)
-        solution = tf.linalg.solve(add_penalty(gram, penalty), targets)
+        solution = solve(add_penalty(gram, penalty), targets)
         return tf.matmul(x, solution, transpose_a=True)
 
     def primal():
         gram = tf.matmul(x, x, transpose_a=True)
         moments = tf.matmul(x, targets, transpose_a=True)
-        return tf.linalg.solve(add_penalty(gram, penalty), moments)
+        return solve(add_penalty(gram, penalty), moments)
 
     return smaller_system(x, dual, primal)
