@@ -39,6 +39,8 @@ def naming_damage(filepath):
     """Make a `ValueError` that names the file of what a damaged one raises."""
     try:
         yield
+    except FileNotFoundError:
+        raise
     # Of a damaged file, Keras and HDF5 raise whatever their parsers do.
     except Exception as error:
         raise ValueError(
