@@ -60,6 +60,8 @@ class EpisodePosition:
         self._steps = {
             "steps_per_epoch": steps_per_epoch and int(steps_per_epoch),
             "steps_per_execution": int(steps_per_execution),
+            # Where each has a stride of its own; others may be more or fewer.
+            "workers": self._parts,
         }
         self.epoch = self.batch = self.total = self.replayed = 0
         self._taken = self._last = 0
@@ -82,7 +84,8 @@ class EpisodePosition:
     def resume(self, saved):
         """Take the position that `get` returned in a run before."""
         for name, value in self._steps.items():
-            if saved[name] != value:
+            # Earlier backups do not tell of workers.
+            if saved.get(name, value) != value:
                 raise ValueError(
                     f"To resume, `{name}` must be what it was, {saved[name]}. "
                     f"Received: {name}={value}"

@@ -81,6 +81,8 @@ class _Workers:
 
     def total(self, words):
         """Return the sum of vectors of int32, one of each worker."""
+        # As an array it would be in the graph, which holds less than 2 GB.
+        words = tf.convert_to_tensor(words)
 
         @tf.function(autograph=False)
         def add():

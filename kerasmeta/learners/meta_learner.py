@@ -21,6 +21,7 @@ from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import queries_of_metrics
+from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
@@ -189,8 +190,7 @@ class MetaLearner(keras.Model, abc.ABC):
         if weights:
             self.optimizer.apply_gradients(zip(gradients, weights))
         else:
-            message = "The learner does not have any trainable weights."
-            warnings.warn(message, stacklevel=2)
+            warnings.warn("The learner has no trainable weights.", stacklevel=2)
         judged = only_real(count, x, y, query_pred, sample_weight)
         return self._update_metrics(loss, *judged)
 
@@ -269,6 +269,7 @@ class MetaLearner(keras.Model, abc.ABC):
     def fit(self, x=None, *args, **kwargs):
         """Meta-train on a dataset of episodes; arguments as in Keras."""
         check_class_weight(kwargs.get("class_weight"))
+        check_accumulation(self)
         check_episodes(self, x)
         if kwargs.get("validation_data") is not None:
             check_episodes(self, kwargs["validation_data"])

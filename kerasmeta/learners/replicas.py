@@ -50,6 +50,22 @@ def check_jit(model):
         )
 
 
+def check_accumulation(model):
+    """Raise a `ValueError` where replicas would accumulate gradients."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    # One that scales the loss has the other within it.
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    steps = getattr(optimizer, "gradient_accumulation_steps", None)
+    if steps and replicas > 1:
+        raise ValueError(
+            "Keras cannot accumulate gradients on several replicas. Leave "
+            "`gradient_accumulation_steps` out, and train on larger "
+            "meta-batches. "
+            f"Received: gradient_accumulation_steps={steps} with {replicas} "
+            "replicas"
+        )
+
+
 def for_workers(strategy, step_function):
     """Return a step whose logs Keras can average over workers.
 

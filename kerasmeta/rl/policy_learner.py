@@ -5,6 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.metrics.task_intervals import TaskIntervals
@@ -102,6 +103,7 @@ class PolicyLearner(keras.Model, abc.ABC):
     def fit(self, x=None, *args, **kwargs):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
         check_trials(x, self.distribute_strategy)
+        check_accumulation(self)
         # Keras would warn that it cannot shuffle them.
         kwargs.setdefault("shuffle", False)
         # What makes variables is traced twice.

@@ -1,5 +1,6 @@
 """The endpoints of the server."""
 
+import asyncio
 import dataclasses
 
 import fastapi
@@ -44,6 +45,7 @@ def make_app(folder, limits=None):
     limits = limits or Limits()
     model = ServedModel(folder, limits.max_examples)
     users = Users(limits.max_users)
+    turns = asyncio.Semaphore(limits.max_requests)
     # Without pages of documentation, which load scripts from elsewhere.
     app = fastapi.FastAPI(openapi_url=None)
 
@@ -78,7 +80,9 @@ def make_app(folder, limits=None):
         @app.post(f"/{function.__name__}")
         async def endpoint(request: fastapi.Request):
             body = await read_body(request, limits.max_bytes)
-            return await run_in_threadpool(answer, body)
+            # A slow client takes no turn, for all of its body is here.
+            async with turns:
+                return await run_in_threadpool(answer, body)
 
     for function in (adapt, predict_query, forget):
         post(function)

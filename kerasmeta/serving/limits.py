@@ -12,6 +12,8 @@ class Limits:
             not asked for longest is forgotten.
         max_examples: Support or query examples of a request, and classes.
         max_bytes: Size of the body of a request.
+        max_requests: Requests answered at once; others wait. Each may take up
+            to sixty times `max_bytes` of memory.
 
     Raises:
         ValueError: If one is not a positive integer.
@@ -26,6 +28,7 @@ class Limits:
     max_users: int = 1000
     max_examples: int = 1000
     max_bytes: int = 8 * 2**20
+    max_requests: int = 4
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():

@@ -5,6 +5,13 @@ import contextlib
 import tensorflow as tf
 
 _ABORTED = "Collective ops is aborted by: "
+# What operations of this process raise. Where one fails, TensorFlow aborts what
+# it does together with others, and names the error in the same words.
+_FROM_HERE = (
+    tf.errors.InvalidArgumentError,
+    tf.errors.ResourceExhaustedError,
+    tf.errors.UnimplementedError,
+)
 
 
 @contextlib.contextmanager
@@ -21,7 +28,7 @@ def lost_workers_named():
         yield
     except tf.errors.OpError as error:
         _, is_aborted, reason = error.message.rpartition(_ABORTED)
-        if not is_aborted:
+        if not is_aborted or isinstance(error, _FROM_HERE):
             raise
         raise ConnectionError(
             "Another worker has ended, crashed or cannot be reached, and "

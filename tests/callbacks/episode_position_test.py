@@ -61,6 +61,7 @@ def test_counting():
         "total": 10,
         "steps_per_epoch": 10,
         "steps_per_execution": 1,
+        "workers": 1,
     }
 
 
@@ -112,3 +113,13 @@ def test_workers_halve_the_meta_batches_of_their_strides():
     with pytest.raises(ValueError, match="multiple of `batch_size` times"):
         EpisodePosition(by_stride(30), None, workers=2)
     assert EpisodePosition(by_stride(30), None).num_batches == 4
+
+
+def test_strides_are_of_as_many_workers_as_before():
+    saved = EpisodePosition(by_stride(32), None, workers=2).get()
+    EpisodePosition(by_stride(32), None, workers=2).resume(saved)
+    with pytest.raises(ValueError, match="`workers` must be .*, 2. Received"):
+        EpisodePosition(by_stride(32), None, workers=4).resume(saved)
+    # Of one stream, each step has the same episodes whoever takes them.
+    saved = EpisodePosition(numbers(12), None, workers=2).get()
+    EpisodePosition(numbers(12), None, workers=4).resume(saved)

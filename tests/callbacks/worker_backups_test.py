@@ -19,6 +19,14 @@ def test_a_backup_arrives_as_it_was_sent(size):
     np.testing.assert_equal(received_arrays, arrays)
 
 
+def test_what_one_sends_arrives():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    workers = worker_backups._Workers(strategy)
+    words = np.arange(1000, dtype="int32") - 500
+    np.testing.assert_array_equal(workers.total(words), words)
+    np.testing.assert_array_equal(workers.numbers(7), [7])
+
+
 def test_one_process_keeps_to_its_folder(tmp_path):
     strategy = tf.distribute.get_strategy()
     assert worker_backups.folder_of_worker(tmp_path, strategy) == tmp_path

@@ -10,6 +10,11 @@ def proto_net(*middle):
     return km.learners.ProtoNet(keras.Sequential(layers))
 
 
+def test_a_missing_file_is_not_said_to_be_damaged(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        proto_net().load_weights(tmp_path / "nowhere.weights.h5")
+
+
 @pytest.mark.parametrize(
     "saved, other",
     [

@@ -295,12 +295,31 @@ def check_jit():
                 raise AssertionError("no error")
 
 
+def check_accumulation():
+    """Keras' accumulation fails while it is traced, and learners say so."""
+    for scale in (
+        lambda optimizer: optimizer,
+        keras.optimizers.LossScaleOptimizer,
+    ):
+        with STRATEGY.scope():
+            learner = IMAGES["maml"]()
+            optimizer = keras.optimizers.SGD(gradient_accumulation_steps=2)
+            learner.compile(scale(optimizer), loss_of("maml"))
+        try:
+            learner.fit(episodes_of("maml", 4), verbose=0)
+        except ValueError as error:
+            assert "accumulation_steps=2 with 2 replicas" in str(error)
+        else:
+            raise AssertionError("no error")
+
+
 CHECKS = {
     "noise": check_noise,
     "constants": check_constants,
     "metrics": check_metrics,
     "error": check_error,
     "jit": check_jit,
+    "accumulation": check_accumulation,
 }
 
 

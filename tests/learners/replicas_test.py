@@ -47,7 +47,7 @@ def run_mirrored(*names):
 
 
 def test_two_replicas_are_one():
-    run_mirrored("noise", "constants", "jit", "r2d2")
+    run_mirrored("noise", "constants", "jit", "accumulation", "r2d2")
 
 
 @pytest.mark.slow

@@ -123,6 +123,29 @@ def test_users_at_once_get_what_direct_calls_give(curves):
     assert np.ptp(answers, axis=0).min() > 0.01, "the tasks are all the same"
 
 
+def test_no_more_requests_than_that_are_answered_at_once(classes, monkeypatch):
+    inside, most = set(), []
+    pair = threading.Barrier(2, timeout=60)
+
+    def parse(body):
+        inside.add(threading.get_ident())
+        pair.wait()  # Both of them are here,
+        time.sleep(0.05)  # and there is time for others to come.
+        most.append(len(inside))
+        pair.wait()
+        inside.discard(threading.get_ident())
+        return {"user": "nobody"}
+
+    monkeypatch.setattr("kerasmeta.serving.app.parse", parse)
+    with serving(classes, Limits(max_requests=2)) as client:
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            asked = [
+                pool.submit(client.post, "/forget", json={}) for _ in range(6)
+            ]
+    assert [future.result().status_code for future in asked] == [404] * 6
+    assert most == [2] * 6
+
+
 def test_says_what_it_takes(client):
     described = client.get("/model").json()
     assert described["adapt"] == {

@@ -1,10 +1,8 @@
 """What a request costs, and dtypes that NumPy does not know."""
 
-import asyncio
 import json
 import tracemalloc
 
-import anyio.to_thread
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -31,13 +29,6 @@ def test_memory_of_a_request():
     for depth in (1, 2, 8, 24):
         value = b"[" * depth + b"0" + b"]" * depth
         assert bytes_for_each_byte(value, [None, *[1] * depth]) < 65
-
-
-def test_requests_answered_at_once():
-    async def limit():
-        return anyio.to_thread.current_default_thread_limiter().total_tokens
-
-    assert asyncio.run(limit()) == 40
 
 
 def test_bfloat16():

@@ -14,6 +14,13 @@ def test_a_lost_worker():
     assert isinstance(info.value.__cause__, tf.errors.UnavailableError)
 
 
+def test_errors_of_this_process_that_abort_the_others():
+    message = "Collective ops is aborted by: OOM when allocating tensor"
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="OOM"):
+        with lost_workers_named():
+            raise tf.errors.ResourceExhaustedError(None, None, message)
+
+
 def test_other_errors():
     with pytest.raises(tf.errors.UnavailableError, match="a disk"):
         with lost_workers_named():
