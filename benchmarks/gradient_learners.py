@@ -81,12 +81,14 @@ OMNIGLOT = {
         conv4(None), inner_learning_rate=0.1, inner_steps=3
     ),
     "leo": lambda: learn.LEO(conv4(None), WAYS),
+    # Damped as in the authors' code: five steps are far from converged.
     "imaml": lambda: learn.IMAML(
         conv4(),
-        inner_learning_rate=0.02,
-        inner_steps=15,
-        regularization=10.0,
-        unroll=False,
+        inner_learning_rate=0.4,
+        inner_steps=5,
+        regularization=0.5,
+        damping=20.0,
+        cg_steps=2,
     ),
     "reptile": lambda: learn.Reptile(
         conv4(),
