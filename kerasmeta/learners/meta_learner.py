@@ -190,7 +190,7 @@ class MetaLearner(keras.Model, abc.ABC):
         if weights:
             self.optimizer.apply_gradients(zip(gradients, weights))
         else:
-            warnings.warn("The learner has no trainable weights.", stacklevel=2)
+            warnings.warn("There are not any trainable weights.", stacklevel=2)
         judged = only_real(count, x, y, query_pred, sample_weight)
         return self._update_metrics(loss, *judged)
 

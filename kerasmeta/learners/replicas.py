@@ -53,6 +53,8 @@ def check_jit(model):
 def check_accumulation(model):
     """Raise a `ValueError` where replicas would accumulate gradients."""
     replicas = model.distribute_strategy.num_replicas_in_sync
+    if not model.compiled:
+        return  # Keras has an error of its own for that.
     # One that scales the loss has the other within it.
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     steps = getattr(optimizer, "gradient_accumulation_steps", None)
