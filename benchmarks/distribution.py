@@ -52,7 +52,6 @@ def train(units, tasks, steps):
     learner.fit(
         episodes, steps_per_epoch=steps + 20, callbacks=[watch], verbose=0
     )
-    weights = [w.value for w in learner.trainable_weights]
     # What else uses the interface, in as much time.
     time.sleep(0.5)
     before, start = loopback_bytes(), time.perf_counter()
@@ -62,7 +61,9 @@ def train(units, tasks, steps):
     span = watch.times[-1] - watch.times[20]
     carried = watch.bytes[-1] - watch.bytes[20] - idle * span
     return {
-        "weights": sum(w.shape.num_elements() for w in weights),
+        "weights": sum(
+            int(np.prod(w.shape)) for w in learner.trainable_weights
+        ),
         "workers": workers,
         "milliseconds": 1e3 * float(np.median(seconds)),
         "kilobytes": carried / (len(watch.times) - 21) / 1e3,

@@ -149,7 +149,8 @@ class TimeBudget(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.steps = batch + 1
-        spent = (time.process_time() - self.start) / os.cpu_count()
+        cores = len(os.sched_getaffinity(0))
+        spent = (time.process_time() - self.start) / cores
         done = min(spent / self.seconds, 1.0)
         decay = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
         self.model.optimizer.learning_rate.assign(self.rate * decay)

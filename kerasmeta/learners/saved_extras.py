@@ -39,8 +39,8 @@ def naming_damage(filepath):
     """Make a `ValueError` that names the file of what a damaged one raises."""
     try:
         yield
-    except FileNotFoundError:
-        raise  # Nothing is damaged, and it names the file.
+    except (FileNotFoundError, MemoryError):
+        raise  # Nothing is damaged.
     # Of a damaged file, Keras and HDF5 raise whatever their parsers do.
     except Exception as error:
         raise ValueError(

@@ -35,6 +35,8 @@ class ServedModel:
     def __init__(self, folder, max_examples):
         try:
             self._load(folder)
+        except MemoryError:
+            raise  # Nothing is damaged.
         # Of a damaged SavedModel, TensorFlow raises whatever its parsers do.
         except Exception as error:
             raise ValueError(

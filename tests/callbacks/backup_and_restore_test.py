@@ -11,6 +11,7 @@ import tensorflow as tf
 import kerasmeta as km
 
 KILLED_RUN = runpy.run_path(pathlib.Path(__file__).with_name("killed_run.py"))
+Interrupt = KILLED_RUN["Interrupt"]
 FAMILIES = [
     "ProtoNet",
     *(
@@ -18,18 +19,6 @@ FAMILIES = [
         for family in sorted({*KILLED_RUN["LEARNERS"]} - {"ProtoNet"})
     ),
 ]
-
-
-class Interrupt(keras.callbacks.Callback):
-    """Stands in for a crash at the beginning of a step."""
-
-    def __init__(self, after):
-        super().__init__()
-        self.steps_left = iter(range(after))
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if next(self.steps_left, None) is None:
-            raise InterruptedError
 
 
 class Batches(keras.callbacks.Callback):

@@ -32,18 +32,6 @@ import killed_run  # noqa: E402
 import kerasmeta as km  # noqa: E402
 
 
-class Interrupt(killed_run.keras.callbacks.Callback):
-    """Stands in for a crash at the beginning of a step."""
-
-    def __init__(self, after):
-        super().__init__()
-        self.steps_left = iter(range(after))
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if next(self.steps_left, None) is None:
-            raise InterruptedError
-
-
 def train(family, callbacks, steps, epochs, **options):
     """Return all that training changes, and the losses, by name."""
     with STRATEGY.scope():
@@ -81,7 +69,7 @@ def mirrored(family, folder):
     for after in (4, 6):
         backup = km.callbacks.BackupAndRestore(folder, save_freq=3)
         try:
-            train(family, [Interrupt(after), backup], 5, 3)
+            train(family, [killed_run.Interrupt(after), backup], 5, 3)
         except InterruptedError:
             continue
         raise AssertionError("not interrupted")
