@@ -123,6 +123,13 @@ IMAGES = {
     "feat": lambda: L.FEAT(
         network(4), ways=3, dropout=0.0, attention_dropout=0.0
     ),
+    "baseline": lambda: L.Baseline(network(5), ways=3, steps=3),
+    "soft_k_means": lambda: L.SoftKMeans(network(5), ways=3),
+    "tim": lambda: L.TIM(network(5), ways=3, steps=3),
+    "recurrent": lambda: L.RecurrentNetwork(network(5), ways=3, units=6),
+    "mann": lambda: L.MANN(
+        network(5), ways=3, units=6, slots=4, slot_size=3, heads=1
+    ),
     "snail": lambda: L.SNAIL(
         network(5), ways=3, support_size=6, filters=4, key_sizes=(4, 4, 4)
     ),

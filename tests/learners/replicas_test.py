@@ -20,7 +20,9 @@ FAMILIES = {
         "feat",
         "sum_of_losses",
     ],
-    "memory": ["snail", "transformer"],
+    "baseline": ["baseline"],
+    "transductive": ["soft_k_means", "tim"],
+    "memory": ["snail", "transformer", "recurrent", "mann"],
     "processes": [
         "conditional_neural_process",
         "neural_process",
