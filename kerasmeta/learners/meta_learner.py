@@ -36,6 +36,7 @@ from kerasmeta.learners.saved_extras import save_extras
 from kerasmeta.learners.variables_first import make_variables
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.ops import map_tasks
+from kerasmeta.ops.bias_gradients import separate_bias_gradients
 from kerasmeta.utils.lost_workers import lost_workers_named
 from kerasmeta.utils.run_fit import run_fit
 
@@ -162,7 +163,7 @@ class MetaLearner(keras.Model, abc.ABC):
         The gradients are those of the loss as the optimizer scales it, one for
         each of `trainable_variables`.
         """
-        with tf.GradientTape() as tape:
+        with separate_bias_gradients(), tf.GradientTape() as tape:
             loss, query_pred = self.meta_loss(episodes, query_y, sample_weight)
             scaled = self.scale_loss(loss)
         gradients = tape.gradient(scaled, self.trainable_variables)
@@ -175,9 +176,7 @@ class MetaLearner(keras.Model, abc.ABC):
         scaled as the optimizer does it for half precision.
         """
         loss = weighted_loss(loss)
-        if self.optimizer is None:
-            return loss
-        return self.optimizer.scale_loss(loss)
+        return self.optimizer.scale_loss(loss) if self.optimizer else loss
 
     def train_step(self, data):
         """Take one outer step on a meta-batch, and return the logs."""
