@@ -1,10 +1,11 @@
-"""Regret of RL2 on bandits, and returns of MAML in two-dimensional navigation.
+"""What RL2 and MAML earn: bandits, decision processes and navigation.
 
 Trains each learner for a number of minutes, and prints what it earns in unseen
-tasks with 95 % intervals over tasks; on bandits against strategies that learn
-nothing from one for the next, on the same bandits.
+tasks with 95 % intervals over tasks; RL2 against strategies that learn nothing
+from one for the next, in the same tasks.
 
     python benchmarks/reinforcement.py bandits --pulls 10 --minutes 10
+    python benchmarks/reinforcement.py mdps --minutes 10
     python benchmarks/reinforcement.py navigation --minutes 10
 """
 
@@ -14,12 +15,14 @@ import os
 import time
 
 import keras
+import mdp_strategies
 import numpy as np
 import tensorflow as tf
 
 import kerasmeta as km
 
 ARMS = 5
+EPISODES = 10  # of a trial in a decision process
 STEPS_PER_EPOCH = 10
 TEST_SEEDS = [1, 0], [1, 1]
 
@@ -54,17 +57,23 @@ def train(learner, trials, minutes):
     return 1 + STEPS_PER_EPOCH * len(history.epoch)
 
 
+def train_rl2(environment, trial_length, arguments):
+    """Return a trained RL2, how it plays, and the number of steps."""
+    learner = km.rl.RL2(environment, trial_length, units=arguments.units)
+    learner.compile(optimizer=optimizer_of(arguments))
+    trials = environment.trials(arguments.batch_size, seed=arguments.seed)
+    steps = train(learner, trials, arguments.minutes)
+    return tf.function(learner.play, autograph=False), steps
+
+
+def optimizer_of(arguments):
+    return keras.optimizers.Adam(arguments.learning_rate, global_clipnorm=1.0)
+
+
 def bandit_regrets(arguments):
     """Return the steps of training, and `name -> (regret, interval)`."""
     bandits = km.rl.BernoulliBandits(ARMS)
-    learner = km.rl.RL2(bandits, arguments.pulls, units=arguments.units)
-    learner.compile(
-        optimizer=keras.optimizers.Adam(
-            arguments.learning_rate, global_clipnorm=1.0
-        )
-    )
-    trials = bandits.trials(arguments.batch_size, seed=arguments.seed)
-    steps = train(learner, trials, arguments.minutes)
+    play, steps = train_rl2(bandits, arguments.pulls, arguments)
     tasks = bandits.sample_tasks(arguments.tasks, TEST_SEEDS[0])
     strategies = {
         "random arms": km.rl.RandomArms(),
@@ -77,7 +86,6 @@ def bandit_regrets(arguments):
         name: strategy.play(bandits, tasks, arguments.pulls, TEST_SEEDS[1])[0]
         for name, strategy in strategies.items()
     }
-    play = tf.function(learner.play, autograph=False)
     seed = tf.constant(TEST_SEEDS[1], "int64")
     arms["RL2"] = play(tasks, seed)["action"]
     best = float(tf.reduce_mean(tf.reduce_max(tasks["probabilities"], -1)))
@@ -121,16 +129,53 @@ def report_optimum(pulls):
     print(f"\nOptimal, over all bandits: {optimal:.2f}, regret {regret:.3f}")
 
 
+def report_mdps(arguments):
+    """Train in decision processes, print a table, and draw the returns."""
+    mdps = km.rl.TabularMDPs()
+    horizon = mdps.horizon
+    play, steps = train_rl2(mdps, EPISODES * horizon, arguments)
+    tasks = mdps.sample_tasks(arguments.tasks, TEST_SEEDS[0])
+    rewards = play(tasks, tf.constant(TEST_SEEDS[1], "int64"))["reward"]
+    earned = {
+        "RL2": tf.reduce_sum(
+            tf.reshape(rewards, [EPISODES, horizon, -1]), axis=1
+        ).numpy()
+    }
+    arrays = {name: value.numpy() for name, value in tasks.items()}
+    for name, strategy in {
+        "random actions": mdp_strategies.RandomActions(),
+        "posterior sampling": mdp_strategies.PosteriorSampling(),
+        "knowing the task": mdp_strategies.KnowingTheTask(),
+    }.items():
+        earned[name] = mdp_strategies.returns_of(
+            strategy, arrays, horizon, EPISODES
+        )
+    print(f"\nDecision processes, {EPISODES} episodes: {steps} steps\n")
+    print("| strategy | first episode | last episode | whole trial |")
+    print("|---|---|---|---|")
+    totals, curves = {}, {}
+    for name, values in earned.items():
+        parts = {"first": values[0], "last": values[-1], "all": values.sum(0)}
+        totals[name] = {key: interval(part) for key, part in parts.items()}
+        curves[name] = np.transpose([interval(value) for value in values])
+        cells = (f"{m:.2f} ± {w:.2f}" for m, w in totals[name].values())
+        print(f"| {name} | {' | '.join(cells)} |")
+    if arguments.picture:
+        draw(curves, "episode", "return", arguments.picture)
+    return steps, totals
+
+
+def interval(values):
+    """Return a mean over tasks and the half-width of its interval."""
+    return [float(value) for value in km.rl.task_interval(values)]
+
+
 def report_navigation(arguments):
     """Train in navigation, print a table, and draw returns by steps."""
     navigation = km.rl.Navigation2D()
     network = km.backbones.mlp((2,), 4, units=(arguments.units,) * 2)
     learner = km.rl.MAMLPolicyGradient(navigation, network, test_inner_steps=3)
-    learner.compile(
-        optimizer=keras.optimizers.Adam(
-            arguments.learning_rate, global_clipnorm=1.0
-        )
-    )
+    learner.compile(optimizer=optimizer_of(arguments))
     test = navigation.trials(20, seed=2**62, num_trials=arguments.tasks)
     returns = {"untrained": evaluate(learner, test)}
     trials = navigation.trials(20, seed=arguments.seed)
@@ -172,9 +217,17 @@ def draw(curves, x_label, y_label, path, first=1):
     figure.savefig(path, dpi=150)
 
 
+# Problem -> what trains and reports, and the learning rate.
+REPORTS = {
+    "bandits": (report_bandits, 1e-2),
+    "mdps": (report_mdps, 1e-3),
+    "navigation": (report_navigation, 1e-3),
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("problem", choices=["bandits", "navigation"])
+    parser.add_argument("problem", choices=REPORTS)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--pulls", type=int, default=10)
     parser.add_argument("--units", type=int, default=64)
@@ -184,13 +237,10 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--picture", help="file to draw curves into")
     arguments = parser.parse_args()
-    is_bandits = arguments.problem == "bandits"
-    arguments.learning_rate = arguments.learning_rate or (
-        1e-2 if is_bandits else 1e-3
-    )
+    report, learning_rate = REPORTS[arguments.problem]
+    arguments.learning_rate = arguments.learning_rate or learning_rate
     keras.utils.set_random_seed(arguments.seed)
-    run = report_bandits if is_bandits else report_navigation
-    steps, results = run(arguments)
+    steps, results = report(arguments)
     facts = {
         **vars(arguments),
         "steps": steps,

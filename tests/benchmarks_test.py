@@ -290,6 +290,13 @@ def test_reinforcement(tmp_path):
     assert len([line for line in text if line.startswith("|")]) == 2 + 4
     assert np.shape(facts["results"]["trained"]) == (2, 4)
     assert (tmp_path / "curves.png").exists()
+    _, facts = run("reinforcement.py", "mdps", *options)
+    random, sampling, knowing = (
+        facts["results"][name]["all"]
+        for name in ("random actions", "posterior sampling", "knowing the task")
+    )
+    # The paper has 100.1 and 138.1 for the first two.
+    assert 80 < random[0] < 115 and random[0] + 20 < sampling[0] < knowing[0]
 
 
 @pytest.mark.slow
