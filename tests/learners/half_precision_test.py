@@ -82,8 +82,11 @@ def results(name, weights=None):
     """Return the learner, its predictions and all meta-gradients as one."""
     keras.utils.set_random_seed(0)
     learner = HEADS[name](dense())
+    # Keras' first scale, 32768, is one that steep gradients overflow with.
     learner.compile(
-        keras.optimizers.SGD(0.1),
+        keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.SGD(0.1), initial_scale=256.0
+        ),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     if weights is not None:
