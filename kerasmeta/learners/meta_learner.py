@@ -15,6 +15,7 @@ from kerasmeta.learners.checks import check_structure
 from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.clear_padding import unpack_clear
+from kerasmeta.learners.compile_options import compile_options
 from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
@@ -253,10 +254,11 @@ class MetaLearner(keras.Model, abc.ABC):
         logs = super().get_metrics_result()
         return {k: v for k, v in logs.items() if not k.endswith("_ci95")}
 
-    def compile(self, *args, auto_scale_loss=True, **kwargs):
+    def compile(self, *args, **kwargs):
         """Configure training; arguments as in Keras."""
-        super().compile(*args, auto_scale_loss=auto_scale_loss, **kwargs)
-        if auto_scale_loss:
+        options = compile_options(self, *args, **kwargs)
+        super().compile(**options)
+        if options["auto_scale_loss"]:
             # Keras looks at the learner itself, which keeps full precision.
             self.optimizer = scale_in_float16(self, self.optimizer)
 
