@@ -20,7 +20,6 @@ from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
-from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import queries_of_metrics
 from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
@@ -145,16 +144,9 @@ class MetaLearner(keras.Model, abc.ABC):
             `(loss, query_pred)`.
         """
         query_pred = self(episodes, training=training)
-        targets, weights = loss_inputs(
-            self.loss, episodes.get("query_mask"), query_y, sample_weight
-        )
-        loss = self.compute_loss(
-            x=episodes,
-            y=targets,
-            y_pred=merge_tasks(query_pred),
-            sample_weight=weights,
-            training=training,
-        )
+        queries = query_y, query_pred, sample_weight
+        judged = loss_inputs(self.loss, episodes.get("query_mask"), *queries)
+        loss = self.compute_loss(x=episodes, training=training, **judged)
         return loss, query_pred
 
     def meta_gradients(self, episodes, query_y, sample_weight=None):
