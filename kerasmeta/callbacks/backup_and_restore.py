@@ -7,13 +7,12 @@ import pathlib
 import keras
 import numpy as np
 
-from kerasmeta.callbacks.backup_files import BackupFiles
 from kerasmeta.callbacks.callback_states import CallbackStates
 from kerasmeta.callbacks.episode_position import EpisodePosition
 from kerasmeta.callbacks.resumable_fit import resumable_fit
 from kerasmeta.callbacks.training_state import TrainingState
 from kerasmeta.callbacks.training_state import is_finite
-from kerasmeta.callbacks.worker_backups import folder_of_worker
+from kerasmeta.callbacks.worker_backups import files_of_worker
 from kerasmeta.callbacks.worker_backups import newest_of_workers
 from kerasmeta.learners.replicas import num_workers
 from kerasmeta.utils import check_positive_int
@@ -104,8 +103,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         self._others = others
         self._since_backup = 0
         self._train_function = None
-        self._files = BackupFiles(folder_of_worker(self.backup_dir, strategy))
-        self._backup = newest_of_workers(self._files.read(), strategy)
+        self._files = files_of_worker(self.backup_dir, strategy)
+        self._backup = newest_of_workers(self._files, strategy)
         if self._backup is None:
             return None
         self._position.resume(self._backup[0]["position"])

@@ -105,7 +105,8 @@ class BackupFiles:
         for pattern in ("backup-*.npz", "backup-*.tmp"):
             for path in self.folder.glob(pattern):
                 if path not in self._good:
-                    path.unlink()
+                    # Workers may share a folder, and clear away the same.
+                    path.unlink(missing_ok=True)
 
     def describe(self):
         """Say which backup there is."""

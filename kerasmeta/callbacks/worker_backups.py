@@ -3,21 +3,32 @@
 Each worker writes its own, because workers may share no disk. One that is
 killed may lack the last backup that the others have, or its whole disk; so
 they agree on one, and who does not have it gets it from who does.
+
+Where there were more workers, their folders are left. Who sees them reads them
+too, and deletes them when it has a backup of its own, or has ended: a later run
+of as many workers would take them for its own.
 """
 
+import contextlib
 import io
 import pathlib
+import re
 
 import numpy as np
 import tensorflow as tf
 
+from kerasmeta.callbacks.backup_files import BackupFiles
 from kerasmeta.callbacks.backup_files import read_backup
 from kerasmeta.callbacks.backup_files import write_backup
 from kerasmeta.learners.replicas import num_workers
 
+_NAME = re.compile(r"(chief|worker)_\d+")
+# What a worker says of its steps that cannot read any of its backups.
+_DAMAGED = -1
 
-def folder_of_worker(backup_dir, strategy):
-    """Return the folder for the backups of this worker, and of no other.
+
+def files_of_worker(backup_dir, strategy):
+    """Return the `BackupFiles` of this worker, and of no other.
 
     Args:
         backup_dir: Path of the folder of the run, which workers may share.
@@ -38,26 +49,45 @@ def folder_of_worker(backup_dir, strategy):
             f"Received: {workers} workers and the backups {unseen}"
         )
     if workers == 1:
-        return folder
+        return BackupFiles(folder)
     resolver = strategy.cluster_resolver
-    return folder / f"{resolver.task_type}_{resolver.task_id}"
+    name = f"{resolver.task_type}_{resolver.task_id}"
+    names = _names_of_workers(strategy)
+    left = [
+        path
+        for path in sorted(folder.glob("*_*"))
+        if _NAME.fullmatch(path.name) and path.name not in names
+    ]
+    return _WorkerFiles(folder / name, map(BackupFiles, left))
 
 
-def newest_of_workers(backup, strategy):
+def newest_of_workers(files, strategy):
     """Return the newest backup that any worker has, the same on all of them.
 
     All workers have to call it.
 
     Args:
-        backup: What `BackupFiles.read` returned here.
+        files: What `files_of_worker` returned here.
         strategy: `tf.distribute.Strategy` of the learner.
+
+    Raises:
+        ValueError: If all backups of a worker are damaged; on each of them.
     """
     if num_workers(strategy) == 1:
-        return backup
+        return files.read()
     workers = _Workers(strategy)
-    # One more, for zero is what those say who have none.
-    steps = backup[0]["position"]["total"] + 1 if backup else 0
-    steps = workers.numbers(steps)
+    try:
+        backup, damage = files.read(), None
+    except ValueError as error:
+        backup, damage = None, error
+    # All have to hear of it: one that ended here would keep them waiting.
+    steps = workers.numbers(_DAMAGED if damage else _steps(backup))
+    if _DAMAGED in steps:
+        names = _names_of_workers(strategy)
+        damaged = [name for name, n in zip(names, steps) if n == _DAMAGED]
+        raise _all_damaged(files.folder.parent, damaged, max(steps) > 0) from (
+            damage
+        )
     sender = int(np.argmax(steps))
     if np.all(steps == steps[sender]):
         return backup
@@ -67,6 +97,73 @@ def newest_of_workers(backup, strategy):
         words = np.zeros([size], "int32")
     words = workers.total(words)
     return backup if workers.place == sender else _unpack(words)
+
+
+def _names_of_workers(strategy):
+    """Return the names of the folders of all workers, in their order."""
+    cluster = strategy.cluster_resolver.cluster_spec().as_dict()
+    return [
+        f"{job}_{i}"
+        for job in ("chief", "worker")
+        for i in range(len(cluster.get(job, [])))
+    ]
+
+
+def _steps(backup):
+    """Return the steps before a backup and one more; 0 if there is none."""
+    return backup[0]["position"]["total"] + 1 if backup else 0
+
+
+def _all_damaged(backup_dir, names, others_have_one):
+    """Return the error that says which workers have damaged backups only."""
+    folders = [str(backup_dir / name) for name in names]
+    begins = (
+        "resume from the newest backup of the others"
+        if others_have_one
+        else "train from the beginning"
+    )
+    return ValueError(
+        f"All backups of {' and '.join(names)} are damaged, and workers resume "
+        "together. Delete the folder of each of these, where it runs, and "
+        f"start all workers again: they {begins}. "
+        f"Received: damaged backups in {folders}"
+    )
+
+
+class _WorkerFiles(BackupFiles):
+    """Those of a worker, and of workers before it that are no more.
+
+    Args:
+        folder: Path of the folder of this worker.
+        left: `BackupFiles` of the others.
+    """
+
+    def __init__(self, folder, left):
+        super().__init__(folder)
+        self._left = list(left)
+
+    def write(self, *backup):
+        super().write(*backup)
+        self._delete_left()
+
+    def read(self):
+        newest = super().read()
+        for files in self._left:
+            # Damage there has been warned of, and harms nobody.
+            with contextlib.suppress(ValueError):
+                backup = files.read()
+                if _steps(backup) > _steps(newest):
+                    newest, self._good = backup, files._good
+        return newest
+
+    def delete(self):
+        super().delete()
+        self._delete_left()
+
+    def _delete_left(self):
+        for files in self._left:
+            files.delete()
+        self._left = []
 
 
 class _Workers:

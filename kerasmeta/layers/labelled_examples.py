@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from kerasmeta.utils import check_can_be_normalized
 from kerasmeta.utils import check_positive_int
 
 
@@ -53,13 +54,7 @@ class LabelledExamples(keras.layers.Layer):
 
     def build(self, inputs_shape, members_shape=None):
         self.size = inputs_shape[-1]
-        if self.size == 1:
-            raise ValueError(
-                "Embeddings must have at least two numbers: they are "
-                "normalized, and of one number nothing is left. End the "
-                "backbone with a wider `Dense` layer. "
-                f"Received: embeddings of shape {tuple(inputs_shape)}"
-            )
+        check_can_be_normalized(self.size)
         self.norm = layers.LayerNormalization(
             dtype=self.dtype_policy, name="norm"
         )

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from kerasmeta.utils import check_can_be_normalized
 from kerasmeta.utils import check_fraction
 
 
@@ -32,7 +33,7 @@ class SetAttention(keras.layers.Layer):
     broadcasts to `[T, M, M]`, true where the first may see the second.
 
     Raises:
-        ValueError: If a fraction is not in `[0, 1)`.
+        ValueError: If a fraction is not in `[0, 1)`, or members are one number.
 
     Example:
 
@@ -50,6 +51,7 @@ class SetAttention(keras.layers.Layer):
 
     def build(self, input_shape):
         size, dtype = input_shape[-1], self.dtype_policy
+        check_can_be_normalized(size)
         self.query, self.key, self.value = (
             layers.Dense(
                 size,

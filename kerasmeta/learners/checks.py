@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from kerasmeta.layers import Impute
 from kerasmeta.learners.clear_padding import clear_padding
+from kerasmeta.learners.query_labels import check_query_labels
 from kerasmeta.ops import task_at
 from kerasmeta.ops.zero_padding import zero_padding
 
@@ -218,7 +219,9 @@ def _as_tensors(values, signature):
     return converted
 
 
-def check_network(network, support_x, support_y, ways=None):
+def check_network(
+    network, support_x, support_y, ways=None, query_y=None, loss=None
+):
     """Raise a `ValueError` if a network cannot be used for such tasks.
 
     Args:
@@ -226,6 +229,8 @@ def check_network(network, support_x, support_y, ways=None):
         support_x: Support examples of one task, `[S, ...]`.
         support_y: Labels or targets, `[n, ...]`.
         ways: Number of classes of an episode, where it is known.
+        query_y: Labels or targets of queries, `[m, ...]`, where they are known.
+        loss: What `compile(loss=)` took.
     """
     specs = tf.nest.map_structure(
         lambda t: keras.KerasTensor((None, *t.shape[1:]), t.dtype.name),
@@ -244,11 +249,14 @@ def check_network(network, support_x, support_y, ways=None):
     is_classes = not tf.nest.is_nested(support_y) and (
         support_y.dtype.is_integer
     )
+    classes = None
     if is_classes and not tf.nest.is_nested(outputs):
-        _check_width(outputs.shape[-1], support_y, ways)
+        classes = _check_width(outputs.shape[-1], support_y, ways)
+    check_query_labels(query_y, classes, loss)
 
 
 def _check_width(width, labels, ways):
+    """Return the number of classes of a head, or say that it does not fit."""
     classes = 2 if width == 1 else width
     lowest, highest = int(np.min(labels)), int(np.max(labels))
     if lowest < 0 or highest >= classes or (ways or classes) != classes:
@@ -260,6 +268,7 @@ def _check_width(width, labels, ways):
             + ". Build the network with another number of outputs, such as "
             f"`num_classes={ways or highest + 1}`."
         )
+    return classes
 
 
 def _merge_tasks(nest):

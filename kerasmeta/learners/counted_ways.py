@@ -37,12 +37,13 @@ def check_ways_for_jit(learner, jit_compile):
     """Raise a `ValueError` if XLA is to compile what counts its classes.
 
     Args:
-        learner: Learner with `ways`, whose `supports_jit` is false if it counts
-            them.
+        learner: Learner. One that counts them has `ways`, which is `None`, and
+            no `supports_jit`.
         jit_compile: What `compile` was called with. For `"auto"` Keras itself
             looks at `supports_jit`.
     """
-    counts = learner.ways is None and not learner.supports_jit
+    has_none = hasattr(learner, "ways") and learner.ways is None
+    counts = has_none and not learner.supports_jit
     if jit_compile is True and counts:
         raise ValueError(
             "XLA compiles for a fixed number of classes: give `ways`, that of "

@@ -7,7 +7,6 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.checks import check_classes
-from kerasmeta.learners.counted_ways import check_ways_for_jit
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops.absent_classes import present_classes
@@ -46,10 +45,6 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         )
         self.supports_jit = ways is not None
         self.built = True
-
-    def compile(self, *args, **kwargs):
-        check_ways_for_jit(self, kwargs.get("jit_compile"))
-        super().compile(*args, **kwargs)
 
     @abc.abstractmethod
     def fit_head(self, embeddings, labels, ways, mask=None):

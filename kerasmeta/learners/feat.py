@@ -56,7 +56,7 @@ class FEAT(EmbeddingLearner):
 
     Raises:
         ValueError: If the backbone is not a built model that returns
-            embeddings or an argument is unsuitable.
+            embeddings of at least two numbers, or an argument is unsuitable.
 
     Example:
 

@@ -371,7 +371,7 @@ class GradientLearner(MetaLearner, abc.ABC):
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         x = self.network_input(support_x)
-        check_network(self.network, x, support_y, ways)
+        check_network(self.network, x, support_y, ways, query_y, self.loss)
 
     def get_config(self):
         return {

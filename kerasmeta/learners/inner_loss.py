@@ -1,7 +1,9 @@
 """The loss of the inner loop."""
 
-import keras
 import tensorflow as tf
+
+from kerasmeta.learners.loss_values import check_each
+from kerasmeta.learners.loss_values import loss_values
 
 
 def inner_loss_value(losses, weights, y, y_pred, mask=None):
@@ -32,24 +34,14 @@ def inner_loss_value(losses, weights, y, y_pred, mask=None):
 
 
 def _mean_loss(loss, y, y_pred, mask):
-    loss = keras.losses.get(loss)
-    reduction = getattr(loss, "reduction", None)
-    # As `Loss.__call__` does: half precision outputs, full precision loss.
-    dtype = getattr(loss, "dtype", keras.config.floatx())
-    dtype = keras.backend.result_type(dtype, y_pred.dtype.name)
-    y, y_pred = tf.cast(y, dtype), tf.cast(y_pred, dtype)
-    if isinstance(loss, keras.losses.Loss):
-        values = loss.call(y, y_pred)
-    else:
-        if y.shape.rank == y_pred.shape.rank - 1 and y_pred.shape[-1] == 1:
-            y = y[..., None]
-        values = loss(y, y_pred)
+    values = loss_values(loss, y, y_pred)
     if mask is not None:
+        check_each(loss, values)
         mask = tf.cast(mask, values.dtype)
         mask = tf.reshape(mask, [-1] + [1] * (values.shape.rank - 1))
         mask = tf.broadcast_to(mask, tf.shape(values))
         values *= mask
-    if reduction == "sum":
+    if getattr(loss, "reduction", None) == "sum":
         return tf.reduce_sum(values)
     if mask is None:
         return tf.reduce_mean(values)

@@ -3,12 +3,9 @@
 import keras
 import tensorflow as tf
 
-# They compare the examples of a batch, or divide sums over all of it.
-_JOINT_LOSSES = (
-    keras.losses.circle,
-    keras.losses.dice,
-    keras.losses.tversky,
-)
+from kerasmeta.learners.loss_values import JOINT_LOSSES
+from kerasmeta.learners.loss_values import loss_function
+from kerasmeta.learners.loss_values import replaces_call
 
 
 def mean_over_tasks(method):
@@ -34,12 +31,7 @@ def is_mean_over_tasks(learner):
     if tf.nest.is_nested(loss):
         # Several outputs have metrics of their losses, which see all tasks.
         return False
-    if isinstance(loss, str):
-        loss = keras.losses.get(loss)
-    is_loss = isinstance(loss, keras.losses.Loss)
-    if is_loss and type(loss).__call__ is not keras.losses.Loss.__call__:
-        return False
-    if getattr(loss, "fn", loss) in _JOINT_LOSSES:
+    if replaces_call(loss) or loss_function(loss) in JOINT_LOSSES:
         return False
     reduction = getattr(loss, "reduction", "sum_over_batch_size")
     return reduction in ("sum_over_batch_size", "mean")

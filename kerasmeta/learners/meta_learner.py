@@ -15,11 +15,11 @@ from kerasmeta.learners.checks import check_structure
 from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.clear_padding import unpack_clear
+from kerasmeta.learners.compile_options import compile_options
 from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
-from kerasmeta.learners.queries import merge_tasks
 from kerasmeta.learners.queries import queries_of_metrics
 from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
@@ -145,16 +145,9 @@ class MetaLearner(keras.Model, abc.ABC):
             `(loss, query_pred)`.
         """
         query_pred = self(episodes, training=training)
-        targets, weights = loss_inputs(
-            self.loss, episodes.get("query_mask"), query_y, sample_weight
-        )
-        loss = self.compute_loss(
-            x=episodes,
-            y=targets,
-            y_pred=merge_tasks(query_pred),
-            sample_weight=weights,
-            training=training,
-        )
+        queries = query_y, query_pred, sample_weight
+        judged = loss_inputs(self.loss, episodes.get("query_mask"), *queries)
+        loss = self.compute_loss(x=episodes, training=training, **judged)
         return loss, query_pred
 
     def meta_gradients(self, episodes, query_y, sample_weight=None):
@@ -252,10 +245,11 @@ class MetaLearner(keras.Model, abc.ABC):
         logs = super().get_metrics_result()
         return {k: v for k, v in logs.items() if not k.endswith("_ci95")}
 
-    def compile(self, *args, auto_scale_loss=True, **kwargs):
+    def compile(self, *args, **kwargs):
         """Configure training; arguments as in Keras."""
-        super().compile(*args, auto_scale_loss=auto_scale_loss, **kwargs)
-        if auto_scale_loss:
+        options = compile_options(self, *args, **kwargs)
+        super().compile(**options)
+        if options["auto_scale_loss"]:
             # Keras looks at the learner itself, which keeps full precision.
             self.optimizer = scale_in_float16(self, self.optimizer)
 

@@ -9,6 +9,7 @@ from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import cosine_similarities
 from kerasmeta.ops.class_members import class_members
 from kerasmeta.ops.log_and_sign import log_and_sign
+from kerasmeta.utils import check_can_be_normalized
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_positive_number
 
@@ -76,7 +77,7 @@ class MetaNetworks(EmbeddingLearner):
 
     Raises:
         ValueError: If the backbone is not a built model that returns
-            embeddings or an argument is unsuitable.
+            embeddings of at least two numbers, or an argument is unsuitable.
 
     Example:
 
@@ -113,7 +114,7 @@ class MetaNetworks(EmbeddingLearner):
         self.steps = check_positive_int("steps", steps)
         self.temperature = check_positive_number("temperature", temperature)
         self.first_order = bool(first_order)
-        size = embedding_size(backbone)
+        size = check_can_be_normalized(embedding_size(backbone))
         self.norm = layers.LayerNormalization(
             dtype=self.variable_dtype, name="norm"
         )

@@ -6,7 +6,6 @@ import contextlib
 import tensorflow as tf
 
 from kerasmeta.learners.checks import check_classes
-from kerasmeta.learners.counted_ways import check_ways_for_jit
 from kerasmeta.learners.counted_ways import counted_ways
 from kerasmeta.learners.gradient_learner import GradientLearner
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
@@ -50,10 +49,6 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
                 "head, so `ways` must be given. "
                 f"Received: ways=None, inner_optimizer={self.inner_optimizer!r}"
             )
-
-    def compile(self, *args, **kwargs):
-        check_ways_for_jit(self, kwargs.get("jit_compile"))
-        super().compile(*args, **kwargs)
 
     @abc.abstractmethod
     def initial_head(self, prototypes):

@@ -5,6 +5,9 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.loss_values import check_each
+from kerasmeta.learners.loss_values import is_weighed_as_it_is
+from kerasmeta.learners.loss_values import loss_values
 from kerasmeta.metrics.foreign_queries import known_queries
 from kerasmeta.metrics.foreign_queries import whole_episodes
 from kerasmeta.ops.zero_padding import zero_padding
@@ -23,8 +26,8 @@ def merge_tasks(tensors):
     return None if tensors is None else tf.nest.map_structure(merge, tensors)
 
 
-def loss_inputs(loss, query_mask, query_y, sample_weight):
-    """Return targets `[n, ...]` and weights `[n]`, or `None`, for a loss.
+def loss_inputs(loss, query_mask, query_y, query_pred, sample_weight):
+    """Return what `compute_loss` judges: `y`, `y_pred` and `sample_weight`.
 
     Padding and queries of none of the classes weigh nothing, and have a target
     that every loss takes.
@@ -33,11 +36,40 @@ def loss_inputs(loss, query_mask, query_y, sample_weight):
         loss: What `compile(loss=)` took.
         query_mask: `[T, Q]`, true for real queries, or `None` if all are.
         query_y: Targets, a nest of `[T, Q, ...]`.
+        query_pred: Predictions, a nest of `[T, Q, ...]`.
         sample_weight: `[T, Q]`, or `None`.
+
+    Raises:
+        ValueError: If a loss of padded episodes cannot leave queries out.
     """
     known = known_queries(query_mask, query_y)
-    weights = loss_weights(loss, known, sample_weight)
-    return merge_tasks(zero_padding(query_y, known)), merge_tasks(weights)
+    weights = merge_tasks(loss_weights(loss, known, sample_weight))
+    y, y_pred = merge_tasks((zero_padding(query_y, known), query_pred))
+    is_one = not any(map(tf.nest.is_nested, (loss, y, y_pred)))
+    if weights is not None and is_one and not is_weighed_as_it_is(loss):
+        values = loss_values(loss, y, y_pred)
+        if known is not None:
+            check_each(loss, values, known if query_mask is None else None)
+        weights = weights_of_values(weights, values)
+    return {"y": y, "y_pred": y_pred, "sample_weight": weights}
+
+
+def weights_of_values(weights, values):
+    """Return weights of queries as Keras can multiply them with losses.
+
+    A loss may return several numbers a query, of which Keras takes the mean;
+    but it would take weights `[n]` for those of columns.
+
+    Args:
+        weights: `[n]`.
+        values: What the loss returns, `[n, ...]`, or one number.
+    """
+    if values.shape.rank in (None, 0, 1):
+        return weights
+    ones = [1] * (values.shape.rank - 1)
+    weights = tf.cast(tf.reshape(weights, [-1, *ones]), values.dtype)
+    # Of the same shape, so that Keras can also divide by their sum.
+    return weights * tf.ones_like(values)
 
 
 def loss_weights(loss, query_mask, sample_weight):

@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from kerasmeta.learners.queries import loss_inputs
-from kerasmeta.learners.queries import merge_tasks
 
 
 def mean_of_losses(
@@ -19,20 +18,19 @@ def mean_of_losses(
         predictions: Predictions, a nest of `[T, n, Q, ...]`.
         shares: What each weighs, `[n]`, with the sum 1.
     """
-    targets, weights = loss_inputs(
-        learner.loss, episodes.get("query_mask"), query_y, sample_weight
+    mask = episodes.get("query_mask")
+
+    def loss_of(query_pred):
+        queries = query_y, query_pred, sample_weight
+        judged = loss_inputs(learner.loss, mask, *queries)
+        return learner.compute_loss(x=episodes, training=True, **judged)
+
+    losses = tf.stack(
+        [
+            loss_of(prediction_at(predictions, i, axis=1))
+            for i in range(shares.shape[0])
+        ]
     )
-    losses = [
-        learner.compute_loss(
-            x=episodes,
-            y=targets,
-            y_pred=merge_tasks(prediction_at(predictions, i, axis=1)),
-            sample_weight=weights,
-            training=True,
-        )
-        for i in range(shares.shape[0])
-    ]
-    losses = tf.stack(losses)
     return tf.reduce_sum(tf.cast(shares, losses.dtype) * losses)
 
 

@@ -1,5 +1,6 @@
 """Checks of plain arguments, shared by all of the package."""
 
+from kerasmeta.utils.checks import check_can_be_normalized
 from kerasmeta.utils.checks import check_choice
 from kerasmeta.utils.checks import check_fraction
 from kerasmeta.utils.checks import check_positive_int

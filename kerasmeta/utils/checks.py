@@ -83,3 +83,14 @@ def check_choice(name, value, choices):
             f"`{name}` must be one of {listed}. Received: {name}={value!r}"
         )
     return value
+
+
+def check_can_be_normalized(size):
+    """Return the length of embeddings, or say that normalizing leaves none."""
+    if size == 1:
+        raise ValueError(
+            "Embeddings must have at least two numbers: they are normalized, "
+            "and of one number nothing is left. End the backbone with a wider "
+            f"`Dense` layer. Received: embeddings of length {size}"
+        )
+    return size

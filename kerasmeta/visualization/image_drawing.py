@@ -5,6 +5,7 @@ import numpy as np
 from kerasmeta.visualization.page import FRAME
 from kerasmeta.visualization.page import RIGHT
 from kerasmeta.visualization.page import WRONG
+from kerasmeta.visualization.page import class_name
 from kerasmeta.visualization.page import class_rows
 from kerasmeta.visualization.page import draw_frame
 from kerasmeta.visualization.page import judge
@@ -64,7 +65,7 @@ def _draw_grid(figure, rows, images, height, caption, cmap):
         write(axes, x, 0.28, title, size=10, weight="bold")
     for row, label in enumerate(rows.labels):
         y = _TOP + pitch * row
-        write(axes, _LEFT - 0.15, y + height / 2, f"class {label}", ha="right")
+        write(axes, _LEFT - 0.15, y + height / 2, class_name(label), ha="right")
         for column, i in enumerate(rows.support[row]):
             x = _LEFT + _STEP * column
             _draw_image(axes, support_x[i], (x, y, height), cmap)

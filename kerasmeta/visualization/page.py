@@ -77,8 +77,15 @@ def write_caption(axes, x, y, step, lines):
         write(axes, x, y + step * i, line, size=8, color=MUTED)
 
 
+def class_name(label):
+    """Return what a row is called; the label -1 is that of no class."""
+    return f"class {label}" if label >= 0 else "no class"
+
+
 def judge(guess, label):
     """Return the mark and the colour of a query."""
+    if label < 0:
+        return f"→ {guess}", MUTED
     return ("✓", RIGHT) if guess == label else (f"✗ {guess}", WRONG)
 
 
@@ -102,8 +109,15 @@ def _caption(support, queries, support_y, query_y, guesses):
         shown += f", {support_count} of {len(support_y)} support examples"
     if guesses is None:
         return [f"{shown}."]
-    right = int(np.sum(guesses == query_y))
-    return [
-        f"Right: {right} of all {total} ({right / total:.1%}).",
-        f"{shown}.",
-    ]
+    return [_score(guesses, query_y), f"{shown}."]
+
+
+def _score(guesses, query_y):
+    """Say how many queries are right, of those that belong to a class."""
+    known = query_y >= 0
+    right, total = int(np.sum((guesses == query_y)[known])), int(np.sum(known))
+    if not total:
+        return "All queries belong to no class."
+    score = f"Right: {right} of all {total} ({right / total:.1%})"
+    others = len(query_y) - total
+    return f"{score}, besides {others} of no class." if others else f"{score}."

@@ -31,11 +31,13 @@ def plot_episode(
 
     Use it to see what a learner is asked, and where it fails. Episodes of
     images or spectrograms become a grid with one row a class: on the left the
-    support examples, on the right the queries, marked right or wrong. Texts
-    become lines in the same order. Regression episodes with one feature become
-    curves over it. Padding, where the masks are false, is not drawn. Neither a
-    display nor the global state of `matplotlib.pyplot` is touched. In a
-    notebook, run `%matplotlib inline` once to see the returned figure.
+    support examples, on the right the queries, marked right or wrong. Queries
+    of none of the classes, with the label -1, have a row of their own and are
+    neither. Texts become lines in the same order. Regression episodes with one
+    feature become curves over it. Padding, where the masks are false, is not
+    drawn. Neither a display nor the global state of `matplotlib.pyplot` is
+    touched. In a notebook, run `%matplotlib inline` once to see the returned
+    figure.
 
     Args:
         episodes: Dictionary of a meta-batch with `"support_x"`, `"support_y"`

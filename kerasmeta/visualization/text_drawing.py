@@ -5,6 +5,7 @@ import numpy as np
 from kerasmeta.visualization.page import FRAME
 from kerasmeta.visualization.page import RIGHT
 from kerasmeta.visualization.page import WRONG
+from kerasmeta.visualization.page import class_name
 from kerasmeta.visualization.page import class_rows
 from kerasmeta.visualization.page import judge
 from kerasmeta.visualization.page import page_axes
@@ -41,7 +42,7 @@ def draw_texts(figure, data):
         top = tops[row]
         ends = [0.15, width - 0.15]
         axes.plot(ends, [top - 0.15] * 2, color=FRAME, linewidth=0.8)
-        write(axes, _LEFT - 0.12, top, f"class {label}", ha="right")
+        write(axes, _LEFT - 0.12, top, class_name(label), ha="right")
         for line, i in enumerate(rows.support[row]):
             y = top + _LINE * line
             is_cut |= _write_line(axes, _LEFT, y, data["support_x"][i])

@@ -9,23 +9,17 @@ WAY says, `whole` or `by_stride`, trains, prints a line before each step, and
 writes all variables to RESULT_0.npz or RESULT_1.npz when it ends.
 """
 
+import pathlib
 import sys
 
 import numpy as np
-import tensorflow as tf
 
+# Programs find what lies beside them, and this lies a folder above.
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
-def two_replicas():
-    """Make the strategy, which has to come before everything else."""
-    if sys.argv[1] == "workers":
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    two = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpu, two)
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from two_replicas import two_replicas  # noqa: E402
 
-
-STRATEGY = two_replicas()
+STRATEGY = two_replicas(sys.argv[1])
 
 import killed_run  # noqa: E402
 

@@ -92,3 +92,8 @@ def test_is_saved_with_its_model(tmp_path):
 def test_bad_arguments(name):
     with pytest.raises(ValueError, match=f"Received: {name}=1"):
         SetAttention(**{name: 1})
+
+
+def test_members_of_one_number_are_refused():
+    with pytest.raises(ValueError, match="embeddings of length 1"):
+        SetAttention().build((None, None, 1))

@@ -126,6 +126,45 @@ def test_labels_that_are_no_classes(case):
         proto_net.fit(dataset(**changes))
 
 
+FLOATS = LABELS.astype("float32")
+BINARY = np.minimum(LABELS, 1)
+QUERIES = {
+    "a float": ({}, FLOATS - 1, "label -1, an integer.*the label -1.0"),
+    "floats": (dict(support_y=FLOATS), FLOATS - 1, "have the label -1, an int"),
+    "with an axis": ({}, FLOATS[..., None] - 1, "have the label -1, an int"),
+    "too low": ({}, 2 * LABELS - 2, r"query labels -2\.\.2"),
+    "too high": ({}, LABELS + 1, r"less than 3.*query labels 1\.\.3"),
+}
+
+
+@pytest.mark.parametrize("case", QUERIES)
+def test_query_labels_that_are_no_classes(case):
+    """XLA would make NaN of them, and a binary loss anything."""
+    changes, query_y, message = QUERIES[case]
+    with pytest.raises(ValueError, match=message):
+        learner().fit(dataset(**changes, query_y=query_y))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_binary_labels_of_no_class(dtype):
+    binary = km.learners.MAML(km.backbones.mlp((8,), 1, units=(4,)))
+    binary.compile("sgd", "binary_crossentropy")
+    data = dataset(
+        support_y=BINARY[..., None].astype(dtype),
+        query_y=BINARY[..., None].astype("float32") - 1,
+    )
+    with pytest.raises(ValueError, match="have the label -1, an integer"):
+        binary.evaluate(data)
+
+
+def test_negative_targets_of_other_losses_are_fine():
+    hinge = km.learners.MAML(km.backbones.mlp((8,), 1, units=(4,)))
+    hinge.compile("sgd", "hinge")
+    signs = 2.0 * BINARY[..., None] - 1
+    history = hinge.fit(dataset(support_y=signs, query_y=signs), verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
 def test_a_binary_task_may_lack_a_class_in_its_support_set():
     network = km.backbones.mlp((8,), 1, units=(4,))
     learner = km.learners.MAML(network)

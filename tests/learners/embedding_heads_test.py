@@ -151,13 +151,21 @@ def compile_for_xla(learner, jit_compile):
     return learner.jit_compile
 
 
+def by_position(learner):
+    learner.compile("sgd", CROSSENTROPY, None, None, None, False, 1, True)
+
+
 @pytest.mark.parametrize(
     "build", [km.learners.ProtoNet, km.learners.LRD2, km.learners.ProtoMAML]
 )
 def test_xla_needs_the_number_of_classes(build, monkeypatch):
     """Counted, it would have XLA compile anew; "auto" trains without."""
-    with pytest.raises(ValueError, match="number of classes: give `ways`"):
-        compile_for_xla(with_head(build), True)
+    for compile_learner in (
+        lambda one: compile_for_xla(one, True),
+        by_position,
+    ):
+        with pytest.raises(ValueError, match="number of classes: give `ways`"):
+            compile_learner(with_head(build))
     assert compile_for_xla(with_head(build, ways=3), True)
     gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
     monkeypatch.setattr(

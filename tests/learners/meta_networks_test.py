@@ -224,6 +224,13 @@ def test_as_many_examples_a_step(mask, expected):
     np.testing.assert_array_equal(shares[0], expected)
 
 
+def test_embeddings_of_one_number_are_refused():
+    """`LayerNormalization` makes 0 of each."""
+    backbone = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="at least two numbers.*of length 1"):
+        MetaNetworks(backbone, ways=3)
+
+
 def test_bad_arguments():
     for name in ("ways", "units", "meta_units", "steps"):
         with pytest.raises(ValueError, match=f"Received: {name}=0"):

@@ -4,24 +4,19 @@
 With `workers` it is one of two processes that `TF_CONFIG` tells of each other.
 """
 
+import pathlib
 import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+# Programs find what lies beside them, and this lies a folder above.
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
 
-def two_replicas():
-    """Make the strategy, which has to come before everything else."""
-    if sys.argv[1] == "workers":
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    two = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpu, two)
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+from two_replicas import two_replicas  # noqa: E402
 
-
-STRATEGY = two_replicas()
+STRATEGY = two_replicas(sys.argv[1])
 
 import kerasmeta as km  # noqa: E402
 from kerasmeta.learners.replicas import ReplicaShare  # noqa: E402

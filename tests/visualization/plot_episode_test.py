@@ -52,6 +52,19 @@ def test_right_and_wrong_queries_are_marked(glyphs, tmp_path):
     assert images(figure) == 3 * (2 + 8)
 
 
+def test_queries_of_no_class_are_neither_right_nor_wrong(glyphs):
+    x, query_y = glyphs
+    predictions = one_hot(query_y)
+    foreign = np.where(query_y == 1, -1, query_y)
+    found = texts(plot_episode(x, foreign, predictions))
+    assert "Right: 20 of all 20 (100.0%), besides 10 of no class." in found
+    assert {"no class", "class 0", "class 1", "class 2"} <= set(found)
+    assert found.count("✓") == 2 * 8 and found.count("→ 1") == 8
+    assert "✗ 1" not in found
+    nobody = texts(plot_episode(x, np.full_like(query_y, -1), predictions))
+    assert "All queries belong to no class." in nobody
+
+
 def test_without_predictions_nothing_is_marked(glyphs):
     figure = plot_episode(*glyphs)
     assert not any("✓" in text or "✗" in text for text in texts(figure))
@@ -143,6 +156,9 @@ def test_texts_are_lines_that_fit():
     assert (found.count("✓"), found.count("✗ 0")) == (1, 1)
     assert "Right: 1 of all 2 (50.0%)." in found
     assert "Longer texts end in “…”." in found
+    foreign = texts(plot_episode(TASK, query_y - 1, one_hot([[1, 0]], 2)))
+    assert {"no class", "→ 1", "✓"} <= set(foreign)
+    assert "Right: 1 of all 1 (100.0%), besides 1 of no class." in foreign
     (cut,) = [text for text in found if text.startswith("buy")]
     assert cut.endswith("buy…") or cut.endswith("b…") or cut.endswith("bu…")
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
