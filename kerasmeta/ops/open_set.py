@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.margins import margins
 from kerasmeta.utils import check_choice
 
 OPEN_SET_SCORES = ("max_probability", "max_logit", "energy", "entropy")
@@ -10,7 +11,10 @@ OPEN_SET_SCORES = ("max_probability", "max_logit", "energy", "entropy")
 def open_set_scores(logits, score="max_probability"):
     """Return how much each query looks like none of the classes.
 
-    Larger is more foreign. `"max_probability"`: less the largest probability.
+    Larger is more foreign. `"max_probability"`: `log((1 - p) / p)` of the
+    largest probability `p`, which orders queries as `-p` does, also where `p`
+    rounds to 1: the logarithm of the sum of the exponentials of the other
+    logits, less the largest.
     `"max_logit"`: less the largest logit, which for prototypes is the distance
     to the nearest one. `"energy"`: less the logarithm of the sum of the
     exponentials of the logits. `"entropy"`: that of the probabilities.
@@ -42,10 +46,10 @@ def open_set_scores(logits, score="max_probability"):
         return -tf.reduce_max(logits, axis=-1)
     if score == "energy":
         return -tf.reduce_logsumexp(logits, axis=-1)
+    if score == "max_probability":
+        return -margins(logits)
     log_shares = tf.nn.log_softmax(logits)
-    if score == "entropy":
-        return -tf.reduce_sum(tf.exp(log_shares) * log_shares, axis=-1)
-    return -tf.exp(tf.reduce_max(log_shares, axis=-1))
+    return -tf.reduce_sum(tf.exp(log_shares) * log_shares, axis=-1)
 
 
 def auroc(scores, is_positive, weights):
