@@ -64,7 +64,8 @@ def auroc(scores, is_positive, weights):
         weights: `[..., Q]`, zero for padding.
 
     Returns:
-        `[...]`, NaN for an episode without a positive or a negative.
+        `[...]`, NaN for an episode without a positive or a negative, or with
+        a score of NaN that is no padding.
 
     Example:
 
@@ -75,11 +76,27 @@ def auroc(scores, is_positive, weights):
     0.5
     """
     weights = tf.cast(weights, scores.dtype)
-    is_positive = tf.cast(is_positive, scores.dtype)
-    positives, negatives = weights * is_positive, weights * (1 - is_positive)
+    scores = tf.where(weights > 0, scores, tf.zeros_like(scores))
+    positives, negatives = _kinds(is_positive, weights)
     difference = tf.sign(scores[..., :, None] - scores[..., None, :])
     wins = tf.einsum(
         "...i,...ij,...j->...", positives, (difference + 1) / 2, negatives
     )
-    pairs = tf.reduce_sum(positives, -1) * tf.reduce_sum(negatives, -1)
-    return wins / pairs
+    return wins / count_pairs(is_positive, weights)
+
+
+def count_pairs(is_positive, weights):
+    """Return the number of pairs that `auroc` compares, `[...]`.
+
+    Args:
+        is_positive: Bool, `[..., Q]`.
+        weights: Floats `[..., Q]`, zero for padding.
+    """
+    positives, negatives = _kinds(is_positive, weights)
+    return tf.reduce_sum(positives, -1) * tf.reduce_sum(negatives, -1)
+
+
+def _kinds(is_positive, weights):
+    """Return the weights of positives, and of negatives."""
+    is_positive = tf.cast(is_positive, weights.dtype)
+    return weights * is_positive, weights * (1 - is_positive)

@@ -58,6 +58,13 @@ def test_auroc_is_that_of_scikit_learn():
         assert float(received[i]) == pytest.approx(expected, abs=1e-12)
 
 
+def test_auroc_of_nan_is_nan_where_it_is_no_padding():
+    scores = tf.constant([[0.3, 0.2, np.nan]] * 2)
+    weights = tf.constant([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+    areas = km.ops.auroc(scores, [[True, False, True]] * 2, weights)
+    np.testing.assert_array_equal(areas, [1.0, np.nan])
+
+
 def test_auroc_of_one_kind_is_unknown():
     area = km.ops.auroc(tf.zeros([3]), [True] * 3, tf.ones([3]))
     assert np.isnan(area)
