@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.transductive_learner import TransductiveLearner
+from kerasmeta.learners.transductive_learner import several_queries
 from kerasmeta.ops import cosine_similarities
 from kerasmeta.ops.soft_members import class_mask
 from kerasmeta.ops.soft_members import class_softmax
@@ -22,7 +23,9 @@ class BDCSPN(TransductiveLearner):
     class `n`:
 
     1. Queries move by the mean of the support set less that of the queries,
-       which takes away what support and queries differ by.
+       which takes away what support and queries differ by. It assumes that
+       classes are as frequent among queries as in the support set. A query
+       asked alone does not move: it would lose all that tells it apart.
     2. Each query gets the class with the largest `cos(z_q, c_n)`; for each
        class, the `pseudo_labels` most confident ones join its support set.
     3. Prototypes become means `sum of w_i z_i` of these sets, where `w` is the
@@ -67,7 +70,8 @@ class BDCSPN(TransductiveLearner):
         support = tf.math.l2_normalize(support, axis=-1)
         query = tf.math.l2_normalize(query, axis=-1)
         is_support = tf.reduce_sum(members, axis=-1, keepdims=True)
-        query += mean_of(support, is_support) - mean_of(query, is_query)
+        shift = mean_of(support, is_support) - mean_of(query, is_query)
+        query += tf.where(several_queries(is_query), shift, 0.0)
 
         prototypes = member_means(members, support)
         logits = self._logits(query, prototypes)
