@@ -6,8 +6,9 @@ import tensorflow as tf
 from kerasmeta.learners.transductive_learner import TransductiveLearner
 from kerasmeta.learners.transductive_learner import several_queries
 from kerasmeta.ops import cosine_similarities
+from kerasmeta.ops.absent_classes import rule_out
+from kerasmeta.ops.margins import margins
 from kerasmeta.ops.soft_members import class_mask
-from kerasmeta.ops.soft_members import class_softmax
 from kerasmeta.ops.soft_members import mean_of
 from kerasmeta.ops.soft_members import member_means
 from kerasmeta.utils import check_positive_int
@@ -89,13 +90,17 @@ class BDCSPN(TransductiveLearner):
 
     def _confident(self, logits, is_class, is_query):
         """Return which queries join which class, ones and zeros `[T, Q, N]`."""
-        shares = class_softmax(logits, is_class) * is_query
-        best = tf.reduce_max(shares, axis=-1, keepdims=True)
-        shares = tf.where(shares == best, shares, tf.zeros_like(shares))
-        by_class = tf.transpose(shares, [0, 2, 1])  # (T, N, Q)
-        count = tf.minimum(self.pseudo_labels, tf.shape(by_class)[-1])
-        least = tf.math.top_k(by_class, count).values[..., -1]
-        joins = (shares > 0) & (shares >= least[:, None])
+        logits = rule_out(logits, is_class > 0)
+        queries, ways = tf.shape(logits)[1], tf.shape(logits)[2]
+        best = tf.argmax(logits, axis=-1)
+        is_best = tf.one_hot(best, ways, True, False) & (is_query > 0)
+        # Not by probabilities, of which many may round to 1 and be equal.
+        ranks = tf.where(is_best, margins(logits)[..., None], logits.dtype.min)
+        by_class = tf.transpose(ranks, [0, 2, 1])  # (T, N, Q)
+        count = tf.minimum(self.pseudo_labels, queries)
+        chosen = tf.math.top_k(by_class, count).indices  # (T, N, count)
+        joins = tf.reduce_any(tf.one_hot(chosen, queries, True, False), axis=2)
+        joins = tf.transpose(joins, [0, 2, 1]) & is_best
         return tf.cast(joins, logits.dtype)
 
     def get_config(self):
