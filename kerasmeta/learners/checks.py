@@ -248,6 +248,30 @@ def check_network(network, support_x, support_y, ways=None):
         _check_width(outputs.shape[-1], support_y, ways)
 
 
+def check_examples(backbone, support_x, name="backbone"):
+    """Raise a `ValueError` if a network does not take such examples.
+
+    It is called on one of them: Keras takes more than its shapes say, such as
+    images without an axis of channels.
+
+    Args:
+        backbone: `keras.Model`.
+        support_x: Support examples of one task, `[S, ...]`.
+        name: What the learner calls it.
+    """
+    one = tf.nest.map_structure(lambda t: t[:1], support_x)
+    try:
+        backbone(one, training=False)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        shapes = tf.nest.map_structure(lambda t: tuple(t.shape[1:]), one)
+        raise ValueError(
+            f"The {name} {backbone.name!r} does not take examples like those "
+            "of the episodes, which must have one axis of tasks and one of "
+            f"examples before their own. Received: examples of shape {shapes}. "
+            f"The {name} says: {error}"
+        ) from error
+
+
 def _check_width(width, labels, ways):
     classes = 2 if width == 1 else width
     lowest, highest = int(np.min(labels)), int(np.max(labels))
