@@ -6,6 +6,9 @@ import tensorflow as tf
 from kerasmeta.metrics import TaskIntervals
 from kerasmeta.ops import auroc
 from kerasmeta.ops import open_set_scores
+from kerasmeta.ops.open_set import OPEN_SET_SCORES
+from kerasmeta.ops.open_set import count_pairs
+from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
 
 
@@ -40,16 +43,11 @@ def open_set_episodes(data, unknown_ways):
     >>> sorted(query_y.numpy()[0].tolist())
     [-1, -1, -1, -1, 0, 0, 1, 1, 2, 2]
     """
-    if not isinstance(data, tf.data.Dataset):
-        raise ValueError(
-            "`data` must be a dataset of episodes, such as "
-            "`kerasmeta.episodes.episodes_from_arrays` makes it. "
-            f"Received: data of type {type(data).__name__}"
-        )
+    _check_dataset(data)
     unknown_ways = check_positive_int("unknown_ways", unknown_ways)
 
     def open_up(x, query_y, *rest):
-        labels = x["support_y"]
+        labels, query_y = _flat(x["support_y"]), _flat(query_y)
         mask = x.get("support_mask", tf.ones_like(labels, "bool"))
         lowest = -tf.ones_like(labels)
         ways = 1 + tf.reduce_max(
@@ -93,8 +91,9 @@ def evaluate_open_set(learner, data, score="max_probability"):
         `"auroc_ci95"` and `"accuracy_ci95"`.
 
     Raises:
-        ValueError: If `score` is unknown, the dataset is endless or empty, or
-            an episode has no queries of either kind.
+        ValueError: If `score` is unknown, `data` is no dataset, endless or
+            empty, an episode has no queries of either kind, or the learner
+            gives NaN.
 
     Example:
 
@@ -107,6 +106,8 @@ def evaluate_open_set(learner, data, score="max_probability"):
     >>> sorted(km.evaluation.evaluate_open_set(learner, data))
     ['accuracy', 'accuracy_ci95', 'auroc', 'auroc_ci95']
     """
+    check_choice("score", score, OPEN_SET_SCORES)
+    _check_dataset(data)
     if data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError(
             "`data` must be a dataset that ends. Make the episodes with "
@@ -116,21 +117,17 @@ def evaluate_open_set(learner, data, score="max_probability"):
     @tf.function(reduce_retracing=True)
     def judge(episodes, query_y):
         logits = learner(episodes, training=False)
-        return _judge(logits, query_y, episodes.get("query_mask"), score)
+        mask = episodes.get("query_mask")
+        return _judge(logits, _flat(query_y), mask, score)
 
-    intervals, parts = TaskIntervals(), []
+    intervals, parts, are_mixed = TaskIntervals(), [], []
     for batch in data:
         x, query_y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        parts.append(judge(x, query_y))
-        intervals.update_state(parts[-1])
-    if not parts or any(
-        tf.math.reduce_any(tf.math.is_nan(part["auroc"])) for part in parts
-    ):
-        raise ValueError(
-            "Each episode must have queries of its classes and others, and "
-            "there must be one. Make them with `open_set_episodes`. "
-            f"Received: data={data}"
-        )
+        measures, is_mixed = judge(x, query_y)
+        parts.append(measures)
+        are_mixed.append(is_mixed)
+        intervals.update_state(measures)
+    _check_measures(parts, are_mixed, data)
     means = {
         name: float(tf.reduce_mean(tf.concat([p[name] for p in parts], 0)))
         for name in parts[0]
@@ -140,16 +137,53 @@ def evaluate_open_set(learner, data, score="max_probability"):
 
 
 def _judge(logits, query_y, mask, score):
-    """Return the measures of each episode, a dictionary of `[T]`."""
+    """Return the measures of each episode, and which have both kinds.
+
+    Returns:
+        A dictionary of `[T]`, and bool `[T]`.
+    """
     weights = tf.ones_like(logits[..., 0])
     if mask is not None:
         weights *= tf.cast(mask, logits.dtype)
     known = weights * tf.cast(query_y >= 0, logits.dtype)
     answers = tf.argmax(logits, axis=-1, output_type=query_y.dtype)
     hits = known * tf.cast(answers == query_y, logits.dtype)
-    return {
+    measures = {
         "auroc": auroc(open_set_scores(logits, score), query_y < 0, weights),
         "accuracy": tf.math.divide_no_nan(
             tf.reduce_sum(hits, axis=1), tf.reduce_sum(known, axis=1)
         ),
     }
+    return measures, count_pairs(query_y < 0, weights) > 0
+
+
+def _flat(labels):
+    """Return labels without a last axis of one."""
+    is_wide = labels.shape.rank == 3 and labels.shape[-1] == 1
+    return labels[..., 0] if is_wide else labels
+
+
+def _check_dataset(data):
+    if not isinstance(data, tf.data.Dataset):
+        raise ValueError(
+            "`data` must be a dataset of episodes, such as "
+            "`kerasmeta.episodes.episodes_from_arrays` makes it. "
+            f"Received: data of type {type(data).__name__}"
+        )
+
+
+def _check_measures(parts, are_mixed, data):
+    if not parts or not all(tf.reduce_all(mixed) for mixed in are_mixed):
+        raise ValueError(
+            "Each episode must have queries of its classes and others, and "
+            "there must be one. Make them with `open_set_episodes`. "
+            f"Received: data={data}"
+        )
+    areas = tf.concat([part["auroc"] for part in parts], axis=0)
+    count = int(tf.math.count_nonzero(tf.math.is_nan(areas)))
+    if count:
+        raise ValueError(
+            "The logits of the learner must be numbers. NaN comes from a "
+            "training that has diverged, or from NaN in the examples. "
+            f"Received: NaN in {count} of {len(areas)} episodes"
+        )

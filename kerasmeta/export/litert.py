@@ -9,6 +9,7 @@ import tensorflow as tf
 from kerasmeta.export.builtin_graph import with_builtin_ops
 from kerasmeta.export.saved_model import make_signature
 from kerasmeta.export.saved_model import signature_inputs
+from kerasmeta.ops.linear_systems import no_float64
 
 NAMES = ["adapt", "predict_query"]
 
@@ -23,12 +24,13 @@ def write_litert(filepath, module, specs):
     """
     inputs = signature_inputs(module, specs)
     # All in one graph, for calls would hide operations.
-    signatures = {
-        name: make_signature(
-            getattr(module, name).python_function, inputs[name]
-        )
-        for name in NAMES
-    }
+    with no_float64():
+        signatures = {
+            name: make_signature(
+                getattr(module, name).python_function, inputs[name]
+            )
+            for name in NAMES
+        }
     replaced = {k: with_builtin_ops(v) for k, v in signatures.items()}
     # The converter would take a module with a `serve` for one of Keras, and
     # convert nothing else.

@@ -4,9 +4,11 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.transductive_learner import TransductiveLearner
+from kerasmeta.learners.transductive_learner import several_queries
 from kerasmeta.ops import cosine_similarities
+from kerasmeta.ops.absent_classes import rule_out
+from kerasmeta.ops.margins import margins
 from kerasmeta.ops.soft_members import class_mask
-from kerasmeta.ops.soft_members import class_softmax
 from kerasmeta.ops.soft_members import mean_of
 from kerasmeta.ops.soft_members import member_means
 from kerasmeta.utils import check_positive_int
@@ -22,7 +24,9 @@ class BDCSPN(TransductiveLearner):
     class `n`:
 
     1. Queries move by the mean of the support set less that of the queries,
-       which takes away what support and queries differ by.
+       which takes away what support and queries differ by. It assumes that
+       classes are as frequent among queries as in the support set. A query
+       asked alone does not move: it would lose all that tells it apart.
     2. Each query gets the class with the largest `cos(z_q, c_n)`; for each
        class, the `pseudo_labels` most confident ones join its support set.
     3. Prototypes become means `sum of w_i z_i` of these sets, where `w` is the
@@ -67,7 +71,8 @@ class BDCSPN(TransductiveLearner):
         support = tf.math.l2_normalize(support, axis=-1)
         query = tf.math.l2_normalize(query, axis=-1)
         is_support = tf.reduce_sum(members, axis=-1, keepdims=True)
-        query += mean_of(support, is_support) - mean_of(query, is_query)
+        shift = mean_of(support, is_support) - mean_of(query, is_query)
+        query += tf.where(several_queries(is_query), shift, 0.0)
 
         prototypes = member_means(members, support)
         logits = self._logits(query, prototypes)
@@ -85,13 +90,17 @@ class BDCSPN(TransductiveLearner):
 
     def _confident(self, logits, is_class, is_query):
         """Return which queries join which class, ones and zeros `[T, Q, N]`."""
-        shares = class_softmax(logits, is_class) * is_query
-        best = tf.reduce_max(shares, axis=-1, keepdims=True)
-        shares = tf.where(shares == best, shares, tf.zeros_like(shares))
-        by_class = tf.transpose(shares, [0, 2, 1])  # (T, N, Q)
-        count = tf.minimum(self.pseudo_labels, tf.shape(by_class)[-1])
-        least = tf.math.top_k(by_class, count).values[..., -1]
-        joins = (shares > 0) & (shares >= least[:, None])
+        logits = rule_out(logits, is_class > 0)
+        queries, ways = tf.shape(logits)[1], tf.shape(logits)[2]
+        best = tf.argmax(logits, axis=-1)
+        is_best = tf.one_hot(best, ways, True, False) & (is_query > 0)
+        # Not by probabilities, of which many may round to 1 and be equal.
+        ranks = tf.where(is_best, margins(logits)[..., None], logits.dtype.min)
+        by_class = tf.transpose(ranks, [0, 2, 1])  # (T, N, Q)
+        count = tf.minimum(self.pseudo_labels, queries)
+        chosen = tf.math.top_k(by_class, count).indices  # (T, N, count)
+        joins = tf.reduce_any(tf.one_hot(chosen, queries, True, False), axis=2)
+        joins = tf.transpose(joins, [0, 2, 1]) & is_best
         return tf.cast(joins, logits.dtype)
 
     def get_config(self):

@@ -255,6 +255,30 @@ def check_network(
     check_query_labels(query_y, classes, loss)
 
 
+def check_examples(backbone, support_x, name="backbone"):
+    """Raise a `ValueError` if a network does not take such examples.
+
+    It is called on one of them: Keras takes more than its shapes say, such as
+    images without an axis of channels.
+
+    Args:
+        backbone: `keras.Model`.
+        support_x: Support examples of one task, `[S, ...]`.
+        name: What the learner calls it.
+    """
+    one = tf.nest.map_structure(lambda t: t[:1], support_x)
+    try:
+        backbone(one, training=False)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        shapes = tf.nest.map_structure(lambda t: tuple(t.shape[1:]), one)
+        raise ValueError(
+            f"The {name} {backbone.name!r} does not take examples like those "
+            "of the episodes, which must have one axis of tasks and one of "
+            f"examples before their own. Received: examples of shape {shapes}. "
+            f"The {name} says: {error}"
+        ) from error
+
+
 def _check_width(width, labels, ways):
     """Return the number of classes of a head, or say that it does not fit."""
     classes = 2 if width == 1 else width

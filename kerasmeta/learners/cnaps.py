@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.checks import check_examples
 from kerasmeta.learners.context_network import context_size
 from kerasmeta.learners.context_network import with_context
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
@@ -159,6 +160,12 @@ class CNAPS(EmbeddingLearner):
         biases = tf.linalg.matrix_transpose(state["biases"])  # (T, 1, N)
         scores = tf.matmul(embeddings, state["weights"], transpose_b=True)
         return scores + biases
+
+    def check_task(self, support_x, support_y, query_y=None, ways=None):
+        check_examples(self.set_encoder, support_x, "set encoder")
+        context = tf.zeros([context_size(self.backbone)], self.variable_dtype)
+        pair = with_context(support_x, context)
+        super().check_task(pair, support_y, query_y, ways)
 
     def get_config(self):
         return {

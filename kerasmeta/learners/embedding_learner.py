@@ -7,7 +7,10 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.checks import check_classes
+from kerasmeta.learners.checks import check_examples
 from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.learners.network_shapes import check_built
+from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops.absent_classes import present_classes
 from kerasmeta.ops.absent_classes import rule_out
@@ -25,20 +28,19 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
 
     Args:
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`; a
-            head may take feature maps `[n, height, width, C]` instead, and
-            then has these axes in place of `D`.
+            head of a class with `takes_feature_maps = True` may get
+            `[n, height, width, C]` instead, and has these axes in place of `D`.
         ways: Number of classes in an episode, or `None` to count them in the
             labels of each meta-batch. `jit_compile=True` needs it.
     """
 
+    takes_feature_maps = False
+
     def __init__(self, backbone, ways=None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(backbone, keras.Model) or not backbone.built:
-            raise ValueError(
-                "`backbone` must be a built `keras.Model` from examples to "
-                "embeddings; call it once on a batch to build it. "
-                f"Received: backbone={backbone!r}"
-            )
+        check_built(backbone, "backbone")
+        if not self.takes_feature_maps:
+            embedding_size(backbone, "backbone")
         self.backbone = backbone
         self.ways = (
             None if ways is None else check_positive_int("ways", ways, 2)
@@ -149,6 +151,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
         return self.ways or tf.reduce_max(labels) + 1
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
+        check_examples(self.backbone, support_x)
         check_classes(support_y, query_y, self.ways)
 
     def get_config(self):

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
-from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import class_covariances
 from kerasmeta.ops import class_prototypes
 from kerasmeta.ops.linear_systems import cholesky
@@ -66,7 +65,6 @@ class MahalanobisNet(EmbeddingLearner):
 
     def __init__(self, backbone, ways=None, ridge=1.0, **kwargs):
         super().__init__(backbone, ways, **kwargs)
-        embedding_size(backbone)  # Refuses what is no matrix.
         self.ridge = check_positive_number("ridge", ridge)
 
     def fit_head(self, embeddings, labels, ways, mask=None):

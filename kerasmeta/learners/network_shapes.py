@@ -16,30 +16,42 @@ def input_shapes(network):
     return shapes
 
 
-def embedding_size(network):
+def embedding_size(network, name="network"):
     """Return the width `D` of the embeddings `[n, D]` of a backbone.
 
     Args:
         network: What should be a built `keras.Model`.
+        name: Name of the argument, for messages.
 
     Raises:
         ValueError: If it is not built or returns anything else.
     """
-    if not isinstance(network, keras.Model) or not network.built:
-        raise ValueError(
-            "`network` must be a built `keras.Model` from examples to "
-            "embeddings; call it once on a batch to build it. "
-            f"Received: network={network!r}"
-        )
+    check_built(network, name)
     shape = output_shape(network)
     is_matrix = isinstance(shape, tuple) and len(shape) == 2
     if not is_matrix or not isinstance(shape[-1], int):
         raise ValueError(
-            "`network` must return embeddings of shape [n, D]: end it with "
-            "`Flatten` or `GlobalAveragePooling2D`. "
-            f"Received: a network with outputs of shape {shape}"
+            f"`{name}` must return embeddings of shape [n, D]: end it with "
+            "`Flatten` or `GlobalAveragePooling2D`, or make a model of "
+            '`keras.applications` with `pooling="avg"`. '
+            f"Received: a {name} with outputs of shape {shape}"
         )
     return shape[-1]
+
+
+def check_built(network, name):
+    """Raise a `ValueError` if a network is no built `keras.Model`.
+
+    Args:
+        network: What should be one.
+        name: Name of the argument.
+    """
+    if not isinstance(network, keras.Model) or not network.built:
+        raise ValueError(
+            f"`{name}` must be a built `keras.Model` from examples to "
+            "embeddings; call it once on a batch to build it. "
+            f"Received: {name}={network!r}"
+        )
 
 
 def output_shape(network):

@@ -4,9 +4,11 @@ import keras
 import tensorflow as tf
 
 from kerasmeta.learners.transductive_learner import TransductiveLearner
+from kerasmeta.learners.transductive_learner import several_queries
 from kerasmeta.ops import repeat
 from kerasmeta.ops import sinkhorn
 from kerasmeta.ops import squared_distances
+from kerasmeta.ops.absent_classes import rule_out
 from kerasmeta.ops.soft_members import class_mask
 from kerasmeta.ops.soft_members import mean_of
 from kerasmeta.ops.soft_members import member_means
@@ -33,6 +35,10 @@ class PTMAP(TransductiveLearner):
     by Sinkhorn's algorithm, and moves `c_n` by `rate` of the way to the mean of
     the support examples of the class and the queries weighted by `M`. The
     logits are `log M` in the end.
+
+    A query asked alone is centered by the mean of the support set, and its row
+    of `M` is the softmax of `-sharpness ||z_q - c_n||^2`: centered by itself it
+    would be zero, and equal numbers of one query are nothing but equal shares.
 
     The features must be those of a ReLU: negative ones count as zero.
 
@@ -83,8 +89,13 @@ class PTMAP(TransductiveLearner):
 
     def classify(self, support, members, query, is_query):
         is_support = tf.reduce_sum(members, axis=-1, keepdims=True)
-        support = self._transform(support, is_support)
-        query = self._transform(query, is_query)
+        is_several = several_queries(is_query)
+        support, query = self._transform(support), self._transform(query)
+        support_mean = mean_of(support, is_support)
+        query_mean = mean_of(query, is_query)
+        query_mean = tf.where(is_several, query_mean, support_mean)
+        support = tf.math.l2_normalize(support - support_mean, axis=-1)
+        query = tf.math.l2_normalize(query - query_mean, axis=-1)
         examples = tf.concat([support, query], axis=1)
         is_class = class_mask(members)
         # The same number of queries for each class of the task.
@@ -95,7 +106,9 @@ class PTMAP(TransductiveLearner):
 
         def assign(prototypes):
             distances = squared_distances(query, prototypes)
-            return sinkhorn(distances, is_query, columns, self.sharpness)
+            balanced = sinkhorn(distances, is_query, columns, self.sharpness)
+            alone = rule_out(-self.sharpness * distances, is_class > 0)
+            return tf.where(is_several, balanced, tf.nn.log_softmax(alone))
 
         def step(prototypes):
             plan = tf.exp(assign(prototypes)) * is_class * is_query
@@ -105,10 +118,8 @@ class PTMAP(TransductiveLearner):
         prototypes = member_means(members, support)
         return assign(repeat(step, self.steps, prototypes))
 
-    def _transform(self, features, weights):
+    def _transform(self, features):
         features = tf.pow(tf.nn.relu(features) + _SMALL, self.power)
-        features = tf.math.l2_normalize(features, axis=-1)
-        features -= mean_of(features, weights)
         return tf.math.l2_normalize(features, axis=-1)
 
     def get_config(self):

@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.checks import check_examples
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.ops import ridge_regression
 from kerasmeta.ops.linear_features import append_ones
@@ -136,6 +137,7 @@ class R2D2(EmbeddingLearner):
         if not self.regression:
             super().check_task(support_x, support_y, query_y, ways)
             return
+        check_examples(self.backbone, support_x)
         is_float = not tf.nest.is_nested(support_y) and (
             support_y.dtype.is_floating
         )

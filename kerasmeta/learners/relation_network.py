@@ -71,6 +71,8 @@ class RelationNetwork(EmbeddingLearner):
     ['accuracy', 'loss']
     """
 
+    takes_feature_maps = True
+
     def __init__(
         self, backbone, ways=None, filters=64, hidden_units=8, **kwargs
     ):

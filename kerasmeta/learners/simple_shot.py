@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
+from kerasmeta.learners.network_shapes import embedding_size
 from kerasmeta.ops import class_prototypes
 from kerasmeta.ops import squared_distances
 
@@ -69,7 +70,7 @@ class SimpleShot(EmbeddingLearner):
     def __init__(self, backbone, ways=None, base_mean=None, **kwargs):
         super().__init__(backbone, ways, **kwargs)
         if base_mean is not None:
-            base_mean = _check_mean(base_mean, self.backbone.output_shape[-1])
+            base_mean = _check_mean(base_mean, embedding_size(backbone))
         self.base_mean = base_mean
 
     def fit_head(self, embeddings, labels, ways, mask=None):

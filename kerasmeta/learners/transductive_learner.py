@@ -8,6 +8,17 @@ from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.ops.class_members import class_members
 
 
+def several_queries(is_query):
+    """Return which tasks have more than one query, bool `[T, 1, 1]`.
+
+    One alone is its own mean, which says nothing of the others.
+
+    Args:
+        is_query: `[T, Q, 1]`, one for real queries and zero for padding.
+    """
+    return tf.reduce_sum(is_query, axis=1, keepdims=True) > 1
+
+
 class TransductiveLearner(EmbeddingLearner, abc.ABC):
     """Classifies all queries of a task together, over embeddings.
 

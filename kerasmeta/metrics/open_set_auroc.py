@@ -7,6 +7,7 @@ from kerasmeta.metrics.foreign_queries import current_episodes
 from kerasmeta.ops import auroc
 from kerasmeta.ops import open_set_scores
 from kerasmeta.ops.open_set import OPEN_SET_SCORES
+from kerasmeta.ops.open_set import count_pairs
 from kerasmeta.utils import check_choice
 
 
@@ -23,7 +24,7 @@ class OpenSetAUROC(keras.metrics.Metric):
 
     Episodes with foreign queries only, or without, are left out; it is NaN
     until there is another. Its interval over tasks is NaN if one without
-    is left out.
+    is left out. Logits of NaN make it NaN.
 
     Args:
         score: `"max_probability"`, `"max_logit"`, `"energy"` or `"entropy"`.
@@ -74,11 +75,12 @@ class OpenSetAUROC(keras.metrics.Metric):
         weights = (
             tf.ones_like(y_pred[..., 0])
             if sample_weight is None
-            else sample_weight
+            else tf.cast(sample_weight, y_pred.dtype)
         )
         scores = open_set_scores(y_pred, self.score)
         areas = auroc(scores, y_true < 0, weights)
-        is_area = ~tf.math.is_nan(areas)
+        # Not where the area is no NaN: that would hide logits of NaN.
+        is_area = count_pairs(y_true < 0, weights) > 0
         areas = tf.where(is_area, areas, tf.zeros_like(areas))
         self.total.assign_add(tf.reduce_sum(areas))
         self.count.assign_add(tf.reduce_sum(tf.cast(is_area, areas.dtype)))

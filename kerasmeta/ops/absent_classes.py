@@ -8,8 +8,9 @@ from kerasmeta.ops.class_members import class_members
 def rule_out(logits, is_class):
     """Return logits in which absent classes have no chance.
 
-    They get less than the least of the others by a margin that makes their
-    probability zero and stays finite in every loss.
+    They get less than the least of the others, and than zero, by a margin that
+    makes their probability zero, of a softmax and of a sigmoid, and stays
+    finite in every loss.
 
     Args:
         logits: `[..., N]`.
@@ -21,11 +22,12 @@ def rule_out(logits, is_class):
     >>> from kerasmeta.ops.absent_classes import rule_out
     >>> logits = tf.constant([[1.0, 9.0, 3.0]])
     >>> rule_out(logits, [True, False, True]).numpy()
-    array([[  1., -99.,   3.]], dtype=float32)
+    array([[   1., -100.,    3.]], dtype=float32)
     """
     worst = tf.where(is_class, logits, logits.dtype.max)
     worst = tf.reduce_min(worst, axis=-1, keepdims=True)
-    return tf.where(is_class, logits, tf.stop_gradient(worst) - 100.0)
+    worst = tf.minimum(tf.stop_gradient(worst), 0.0)
+    return tf.where(is_class, logits, worst - 100.0)
 
 
 def present_classes(labels, ways, mask=None):

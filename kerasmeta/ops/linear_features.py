@@ -1,5 +1,6 @@
 """Embeddings as linear solvers take them."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -30,12 +31,24 @@ def append_ones(x):
 def add_penalty(matrix, penalty):
     """Return `matrix + penalty I`, by operations that LiteRT has, too.
 
+    A penalty that the precision does not resolve is raised to the least that it
+    does: beside equal examples a smaller one is lost, and the system singular.
+
     Args:
-        matrix: `[..., M, M]`.
+        matrix: `[..., M, M]`, with a diagonal that is not negative.
         penalty: Scalar.
     """
-    size = tf.shape(matrix)[-1]
-    return matrix + penalty * tf.eye(size, dtype=matrix.dtype)
+    dtype = matrix.dtype
+    limits = np.finfo(dtype.as_numpy_dtype)
+    identity = tf.eye(tf.shape(matrix)[-1], dtype=dtype)
+    trace = tf.reduce_sum(matrix * identity, axis=[-2, -1], keepdims=True)
+    least = tf.stop_gradient(16 * limits.eps * trace) + limits.tiny
+    # A number of Python's would be rounded to float32 on its way.
+    if isinstance(penalty, float):
+        penalty = np.float64(penalty)
+    penalty = tf.cast(penalty, dtype)
+    # Not `maximum`: a penalty of NaN must spoil the matrix.
+    return matrix + tf.where(penalty < least, least, penalty) * identity
 
 
 def smaller_system(x, dual, primal):

@@ -2,9 +2,44 @@
 
 TensorFlow ends the program where a matrix is not finite. A training that has
 gone wrong should give a loss of NaN instead, for `TerminateOnNaN` to see.
+
+Systems of embeddings are solved in float64: of two shots that are much alike,
+float32 keeps no difference beside squared norms of a million.
 """
 
+import contextlib
+import threading
+
 import tensorflow as tf
+
+_scope = threading.local()
+
+
+@contextlib.contextmanager
+def no_float64():
+    """Solve in the precision of what is given, in this thread and scope.
+
+    For what has no float64, such as LiteRT.
+    """
+    outer = _has_float64()
+    _scope.has_float64 = False
+    try:
+        yield
+    finally:
+        _scope.has_float64 = outer
+
+
+def _has_float64():
+    return getattr(_scope, "has_float64", True)
+
+
+def solver_precision(x):
+    """Return `x` in the precision in which systems are solved, float64.
+
+    Args:
+        x: Floating-point tensor.
+    """
+    return tf.cast(x, "float64") if _has_float64() else x
 
 
 def solve(matrix, right):

@@ -5,6 +5,7 @@ import tensorflow as tf
 from kerasmeta.ops.linear_features import add_penalty
 from kerasmeta.ops.linear_features import smaller_system
 from kerasmeta.ops.linear_systems import solve
+from kerasmeta.ops.linear_systems import solver_precision
 from kerasmeta.ops.zero_padding import zero_padding
 
 
@@ -24,6 +25,9 @@ def logistic_regression(x, targets, penalty, steps, mask=None):
     With fewer examples than features it moves the multipliers `a` of the
     examples, `w = X^T a`, otherwise the weights; both visit the same weights.
 
+    It computes in float64 and raises a penalty that is too small for that, so
+    that equal examples and large features do no harm.
+
     Args:
         x: Features `[..., S, D]`, float32 or float64.
         targets: `[..., S, N]`, 0 or 1.
@@ -42,7 +46,8 @@ def logistic_regression(x, targets, penalty, steps, mask=None):
     >>> w.numpy().round(3)
     array([[ 0.675, -0.675]], dtype=float32)
     """
-    x, targets = zero_padding(x, mask), zero_padding(targets, mask)
+    dtype = tf.convert_to_tensor(x).dtype
+    x, targets = (solver_precision(zero_padding(t, mask)) for t in (x, targets))
 
     def dual():
         return _solve_dual(x, targets, penalty, steps)
@@ -50,7 +55,7 @@ def logistic_regression(x, targets, penalty, steps, mask=None):
     def primal():
         return _solve_primal(x, targets, penalty, steps)
 
-    return smaller_system(x, dual, primal)
+    return tf.cast(smaller_system(x, dual, primal), dtype)
 
 
 def _solve_dual(x, targets, penalty, steps):

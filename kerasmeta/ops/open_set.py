@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from kerasmeta.ops.margins import margins
 from kerasmeta.utils import check_choice
 
 OPEN_SET_SCORES = ("max_probability", "max_logit", "energy", "entropy")
@@ -10,7 +11,10 @@ OPEN_SET_SCORES = ("max_probability", "max_logit", "energy", "entropy")
 def open_set_scores(logits, score="max_probability"):
     """Return how much each query looks like none of the classes.
 
-    Larger is more foreign. `"max_probability"`: less the largest probability.
+    Larger is more foreign. `"max_probability"`: `log((1 - p) / p)` of the
+    largest probability `p`, which orders queries as `-p` does, also where `p`
+    rounds to 1: the logarithm of the sum of the exponentials of the other
+    logits, less the largest.
     `"max_logit"`: less the largest logit, which for prototypes is the distance
     to the nearest one. `"energy"`: less the logarithm of the sum of the
     exponentials of the logits. `"entropy"`: that of the probabilities.
@@ -42,10 +46,10 @@ def open_set_scores(logits, score="max_probability"):
         return -tf.reduce_max(logits, axis=-1)
     if score == "energy":
         return -tf.reduce_logsumexp(logits, axis=-1)
+    if score == "max_probability":
+        return -margins(logits)
     log_shares = tf.nn.log_softmax(logits)
-    if score == "entropy":
-        return -tf.reduce_sum(tf.exp(log_shares) * log_shares, axis=-1)
-    return -tf.exp(tf.reduce_max(log_shares, axis=-1))
+    return -tf.reduce_sum(tf.exp(log_shares) * log_shares, axis=-1)
 
 
 def auroc(scores, is_positive, weights):
@@ -60,7 +64,8 @@ def auroc(scores, is_positive, weights):
         weights: `[..., Q]`, zero for padding.
 
     Returns:
-        `[...]`, NaN for an episode without a positive or a negative.
+        `[...]`, NaN for an episode without a positive or a negative, or with
+        a score of NaN that is no padding.
 
     Example:
 
@@ -71,11 +76,27 @@ def auroc(scores, is_positive, weights):
     0.5
     """
     weights = tf.cast(weights, scores.dtype)
-    is_positive = tf.cast(is_positive, scores.dtype)
-    positives, negatives = weights * is_positive, weights * (1 - is_positive)
+    scores = tf.where(weights > 0, scores, tf.zeros_like(scores))
+    positives, negatives = _kinds(is_positive, weights)
     difference = tf.sign(scores[..., :, None] - scores[..., None, :])
     wins = tf.einsum(
         "...i,...ij,...j->...", positives, (difference + 1) / 2, negatives
     )
-    pairs = tf.reduce_sum(positives, -1) * tf.reduce_sum(negatives, -1)
-    return wins / pairs
+    return wins / count_pairs(is_positive, weights)
+
+
+def count_pairs(is_positive, weights):
+    """Return the number of pairs that `auroc` compares, `[...]`.
+
+    Args:
+        is_positive: Bool, `[..., Q]`.
+        weights: Floats `[..., Q]`, zero for padding.
+    """
+    positives, negatives = _kinds(is_positive, weights)
+    return tf.reduce_sum(positives, -1) * tf.reduce_sum(negatives, -1)
+
+
+def _kinds(is_positive, weights):
+    """Return the weights of positives, and of negatives."""
+    is_positive = tf.cast(is_positive, weights.dtype)
+    return weights * is_positive, weights * (1 - is_positive)

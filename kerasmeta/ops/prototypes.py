@@ -26,6 +26,9 @@ def class_prototypes(embeddings, labels, ways, mask=None):
 def squared_distances(a, b):
     """Return the squared Euclidean distances `||a_q - b_n||^2`.
 
+    Both are moved by the mean of `b` first: norms would round away distances
+    that are small beside what all embeddings share.
+
     Args:
         a: `[..., Q, D]`.
         b: `[..., N, D]`.
@@ -33,6 +36,9 @@ def squared_distances(a, b):
     Returns:
         `[..., Q, N]`.
     """
+    # Distances do not depend on it, so neither do their gradients.
+    shift = tf.stop_gradient(tf.reduce_mean(b, axis=-2, keepdims=True))
+    a, b = a - shift, b - shift
     products = tf.matmul(a, b, transpose_b=True)
     a_norms = tf.reduce_sum(tf.square(a), axis=-1)[..., :, None]
     b_norms = tf.reduce_sum(tf.square(b), axis=-1)[..., None, :]

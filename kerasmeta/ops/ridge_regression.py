@@ -5,6 +5,7 @@ import tensorflow as tf
 from kerasmeta.ops.linear_features import add_penalty
 from kerasmeta.ops.linear_features import smaller_system
 from kerasmeta.ops.linear_systems import solve
+from kerasmeta.ops.linear_systems import solver_precision
 from kerasmeta.ops.zero_padding import zero_padding
 
 
@@ -21,6 +22,9 @@ def ridge_regression(x, targets, penalty, mask=None):
 
     There is no bias; append ones to the features for one that is penalised as
     the weights are.
+
+    It computes in float64 and raises a penalty that is too small for that, so
+    that equal examples and large features do no harm.
 
     Args:
         x: Features `[..., S, D]`, float32 or float64.
@@ -39,7 +43,8 @@ def ridge_regression(x, targets, penalty, mask=None):
     array([[1.],
            [2.]], dtype=float32)
     """
-    x, targets = zero_padding(x, mask), zero_padding(targets, mask)
+    dtype = tf.convert_to_tensor(x).dtype
+    x, targets = (solver_precision(zero_padding(t, mask)) for t in (x, targets))
 
     def dual():
         gram = tf.matmul(x, x, transpose_b=True)
@@ -51,4 +56,4 @@ def ridge_regression(x, targets, penalty, mask=None):
         moments = tf.matmul(x, targets, transpose_a=True)
         return solve(add_penalty(gram, penalty), moments)
 
-    return smaller_system(x, dual, primal)
+    return tf.cast(smaller_system(x, dual, primal), dtype)

@@ -86,9 +86,33 @@ def test_needs_more_ways_than_unknown_ones():
     [
         (lambda: episodes(FIXED, None), "ends"),
         (lambda: episodes(FIXED), "queries of its classes and others"),
+        (lambda: [1, 2], "Received: data of type list"),
     ],
 )
 def test_wrong_data(make, message):
     learner = km.learners.ProtoNet(identity())
     with pytest.raises(ValueError, match=message):
         km.evaluation.evaluate_open_set(learner, make())
+
+
+def test_labels_may_have_an_axis():
+    def widen(x, query_y):
+        return {**x, "support_y": x["support_y"][..., None]}, query_y[..., None]
+
+    learner = km.learners.ProtoNet(identity())
+    expected = km.evaluation.evaluate_open_set(
+        learner, km.evaluation.open_set_episodes(episodes(FIXED), 2)
+    )
+    wide = km.evaluation.open_set_episodes(episodes(FIXED).map(widen), 2)
+    assert km.evaluation.evaluate_open_set(learner, wide) == expected
+    wide = km.evaluation.open_set_episodes(episodes(FIXED), 2).map(widen)
+    assert km.evaluation.evaluate_open_set(learner, wide) == expected
+
+
+def test_logits_of_nan_are_no_fault_of_the_data():
+    inputs = keras.Input((4,))
+    spoiled = keras.layers.Rescaling(np.nan)(inputs)
+    learner = km.learners.ProtoNet(keras.Model(inputs, spoiled))
+    data = km.evaluation.open_set_episodes(episodes(FIXED), unknown_ways=2)
+    with pytest.raises(ValueError, match="Received: NaN in 6 of 6 episodes"):
+        km.evaluation.evaluate_open_set(learner, data)

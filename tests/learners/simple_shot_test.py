@@ -46,6 +46,23 @@ def test_the_mean_is_saved(tmp_path):
     assert loaded.get_config()["base_mean"] == [0.1, 7.0]
 
 
+def test_a_mean_for_a_sub_classed_backbone():
+    class SubClassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x):
+            return self.dense(x)
+
+    backbone = SubClassed()
+    backbone(np.zeros((1, 4)))
+    learner = km.learners.SimpleShot(backbone, base_mean=np.zeros(3))
+    x = GENERATOR.normal(size=(3, 4))
+    state = learner.adapt(x, np.arange(3))
+    assert learner.predict_query(state, x).shape == (3, 3)
+
+
 @pytest.mark.parametrize(
     "mean", [[1.0, 2.0], [[1, 2, 3]], [1, np.nan, 3], "abc"]
 )

@@ -152,6 +152,20 @@ def test_half_precision_does_not_overflow(head, policy):
         assert np.isfinite(tensor).all()
 
 
+@pytest.mark.parametrize("name", ["R2D2", "LRD2"])
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_equal_shots(name, scale):
+    """Their systems are singular, if the penalty is lost beside them."""
+    x = scale * tf.constant(np.random.default_rng(0).normal(size=(6, 5)))
+    inputs = keras.Input((5,))
+    learner = LEARNERS[name](keras.Model(inputs, inputs))
+    learner.log_penalty.assign(-40.0)
+    y = tf.constant([0, 1, 2])
+    state = learner.adapt(tf.repeat(x[:3], 4, axis=0), tf.repeat(y, 4))
+    answers = tf.argmax(learner.predict_query(state, x[:3]), -1)
+    np.testing.assert_array_equal(answers, y)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width, spec", [(3, VARIED), (8, SPEC)])
 def test_meta_gradient_is_exact(head, width, spec):

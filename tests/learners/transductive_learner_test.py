@@ -29,6 +29,32 @@ def test_queries_see_each_other(build):
     assert np.abs(before[0] - after[0]).max() > 1e-4
 
 
+@pytest.mark.parametrize("build", LEARNERS)
+def test_a_support_example_asked_alone(build):
+    """It is of its own class, also beside padding and larger tasks."""
+    generator = np.random.default_rng(0)
+    support, y = generator.uniform(size=(4, 8)), np.arange(4)
+    inputs = keras.Input((8,))
+    learner = build(keras.Model(inputs, inputs))
+    state = learner.adapt(support, y)
+    alone = [learner.predict_query(state, x[None])[0] for x in support]
+    np.testing.assert_array_equal(np.argmax(alone, axis=-1), y)
+    mask = np.eye(4, dtype="bool")
+    mask[0] = True
+    together = learner(
+        {
+            "support_x": np.tile(support, (4, 1, 1)),
+            "support_y": np.tile(y, (4, 1)),
+            "query_x": np.tile(support, (4, 1, 1)),
+            "query_mask": mask,
+        }
+    )
+    for i in range(1, 4):
+        np.testing.assert_allclose(together[i, i], alone[i], atol=1e-4)
+    several = learner.predict_query(state, support)
+    np.testing.assert_allclose(together[0], several, atol=1e-4)
+
+
 def test_labels_may_have_an_axis():
     generator = np.random.default_rng(0)
     x, y = generator.uniform(size=(2, 6, 4)), np.tile(np.arange(6) % 3, (2, 1))

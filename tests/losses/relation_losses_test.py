@@ -50,11 +50,13 @@ def test_weights_of_queries(loss, formula):
 
 
 @pytest.mark.parametrize("loss, formula", LOSSES)
-def test_absent_classes_add_nothing(loss, formula):
-    wide = np.concatenate([LOGITS, LOGITS[:, :1]], axis=1)
+@pytest.mark.parametrize("offset", [-300.0, 0.0, 150.0])
+def test_absent_classes_add_nothing(loss, formula, offset):
+    logits = LOGITS + np.float32(offset)
+    wide = np.concatenate([logits, logits[:, :1]], axis=1)
     wide = rule_out(tf.constant(wide), [True, True, True, False])
     np.testing.assert_allclose(
-        loss()(LABELS, wide), loss()(LABELS, LOGITS), rtol=1e-6
+        loss()(LABELS, wide), loss()(LABELS, logits), rtol=1e-6
     )
 
 

@@ -41,6 +41,14 @@ def test_episodes_of_one_kind_are_left_out():
     assert 0 <= float(metric.result()) <= 1
 
 
+def test_logits_of_nan_are_no_episode_of_one_kind():
+    metric = km.metrics.OpenSetAUROC()
+    logits = LOGITS.copy()
+    logits[1, 3] = np.nan
+    metric.update_state(LABELS, logits)
+    assert np.isnan(metric.result())
+
+
 def test_is_serialised():
     metric = km.metrics.OpenSetAUROC("entropy", name="foreign")
     config = keras.saving.serialize_keras_object(metric)

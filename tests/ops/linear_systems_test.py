@@ -3,7 +3,9 @@ import pytest
 import tensorflow as tf
 
 from kerasmeta.ops.linear_systems import cholesky
+from kerasmeta.ops.linear_systems import no_float64
 from kerasmeta.ops.linear_systems import solve
+from kerasmeta.ops.linear_systems import solver_precision
 
 GENERATOR = np.random.default_rng(0)
 
@@ -38,6 +40,14 @@ def test_what_is_not_finite_spoils_its_own_matrix_only(spoiled):
     for before, after in zip(all_before, results()):
         np.testing.assert_array_equal(after[::2], before[::2])
         assert np.isnan(after[1]).all()
+
+
+def test_without_float64():
+    x = tf.ones(1)
+    assert solver_precision(x).dtype == "float64"
+    with no_float64():
+        assert solver_precision(x).dtype == "float32"
+    assert solver_precision(x).dtype == "float64"
 
 
 def test_gradients():

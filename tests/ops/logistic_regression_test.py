@@ -61,6 +61,51 @@ def test_single_precision_where_probabilities_saturate(shape):
     np.testing.assert_allclose(weights, expected, rtol=1e-2, atol=1e-4)
 
 
+def copies(norm, width):
+    """Three examples again and again, of any norm."""
+    x, targets = problem(9, width)
+    x *= norm / np.linalg.norm(x, axis=-1, keepdims=True)
+    return [np.concatenate([a[:, :3]] * 4, axis=1) for a in (x, targets)]
+
+
+# More features than examples, and fewer.
+@pytest.mark.parametrize("width", [20, 5])
+@pytest.mark.parametrize("norm", [1.0, 1e3, 1e4])
+def test_equal_examples_in_single_precision(norm, width):
+    x, targets = (a.astype("float32") for a in copies(norm, width))
+    weights = logistic_regression(x, targets, 1.0, 5)
+    for task, output in np.ndindex(2, 3):
+        w, exact = np.zeros(width), x[task].astype("float64")
+        for _ in range(5):
+            p = 1 / (1 + np.exp(-exact @ w))
+            gradient = exact.T @ (p - targets[task, :, output]) + w
+            hessian = (exact.T * p * (1 - p)) @ exact + np.eye(width)
+            w -= np.linalg.solve(hessian, gradient)
+        size = np.abs(w).max()
+        np.testing.assert_allclose(
+            weights[task, :, output], w, atol=1e-4 * size
+        )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("penalty", [1e-12, 0.0])
+def test_a_penalty_that_is_lost_is_raised(penalty, dtype, jit_compile):
+    """Equal examples would make the system singular, and end the program."""
+    x, targets = (tf.constant(a, dtype) for a in copies(1e4, 20))
+
+    @tf.function(jit_compile=jit_compile)
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            weights = logistic_regression(x, targets, penalty, 5)
+        return weights, tape.gradient(weights, x)
+
+    weights, gradient = gradients(x)
+    assert np.isfinite(gradient).all()
+    assert (((x @ weights).numpy() > 0) == (targets.numpy() > 0)).all()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding_does_not_matter(shape):
     x, targets = problem(*shape)

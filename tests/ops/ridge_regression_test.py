@@ -45,6 +45,56 @@ def test_single_precision(shape):
     np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=1e-5)
 
 
+def copies(norm, shape):
+    """Three examples again and again, of any norm."""
+    x, targets = problem(*shape)
+    x *= norm / np.linalg.norm(x, axis=-1, keepdims=True)
+    return [np.concatenate([a[:, :3]] * 4, axis=1) for a in (x, targets)]
+
+
+# More features than examples, and fewer.
+@pytest.mark.parametrize("width", [20, 5])
+@pytest.mark.parametrize("norm", [1.0, 1e3, 1e4])
+def test_equal_examples_in_single_precision(norm, width):
+    x, targets = (a.astype("float32") for a in copies(norm, (9, width)))
+    exact = x.astype("float64")
+    gram = exact @ exact.swapaxes(-1, -2) + np.eye(12)
+    expected = exact.swapaxes(-1, -2) @ np.linalg.solve(gram, targets)
+    weights = ridge_regression(x, targets, 1.0)
+    size = np.abs(expected).max()
+    np.testing.assert_allclose(weights, expected, atol=1e-5 * size)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("penalty", [1e-12, 0.0])
+def test_a_penalty_that_is_lost_is_raised(penalty, dtype, jit_compile):
+    """Equal examples would make the system singular, and end the program."""
+    x, targets = (tf.constant(a, dtype) for a in copies(1e4, (9, 20)))
+    log = tf.constant(np.log(max(penalty, 1e-300)), dtype)
+
+    @tf.function(jit_compile=jit_compile)
+    def gradients(x, log):
+        with tf.GradientTape() as tape:
+            tape.watch([x, log])
+            weights = ridge_regression(x, targets, tf.exp(log))
+        return weights, *tape.gradient(weights, [x, log])
+
+    weights, *rest = gradients(x, log)
+    for tensor in rest:
+        assert np.isfinite(tensor).all()
+    # The examples are few: the means of their targets can be met.
+    means = np.mean(np.split(targets, 4, axis=1), axis=0)
+    np.testing.assert_allclose(
+        (x @ weights)[:, :3], means, rtol=0.05, atol=0.05
+    )
+
+
+def test_a_penalty_of_nan_is_not_raised():
+    x, targets = problem(4, 7)
+    assert np.isnan(ridge_regression(x, targets, np.nan)).all()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding_does_not_matter(shape):
     x, targets = problem(*shape)
