@@ -160,7 +160,7 @@ class ABML(GradientLearner):
         outputs, buffers, losses = super()._forward(
             weights, buffers, x, training, mask, *args
         )
-        penalty = self._divergence(weights) / _count(x, mask)
+        penalty = self._divergence(weights) / tf.maximum(_count(x, mask), 1)
         losses = penalty if losses is None else losses + penalty
         return outputs, buffers, losses
 
