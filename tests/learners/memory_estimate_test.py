@@ -48,6 +48,10 @@ def lstm():
     return L.MAML(network(), inner_steps=2, inner_optimizer=optimizer)
 
 
+def abml(**kwargs):
+    return L.ABML(network(), samples=2, from_logits=True, **kwargs)
+
+
 # What a learner takes, over what MAML does: the least and the most of it.
 QUICK = {
     "FOMAML": (lambda **k: L.MAML(network(), first_order=True, **k), 0.2, 0.9),
@@ -66,7 +70,7 @@ SLOW = {
     "IMAML": (lambda **k: L.IMAML(network(), **k), 0.6, 2.5),
     "Reptile": (lambda **k: L.Reptile(network(), **k), 0.2, 1),
     # Of two draws, each with two numbers a weight, support set included.
-    "ABML": (lambda **k: L.ABML(network(), samples=2, **k), 4, 25),
+    "ABML": (lambda **k: abml(**k), 4, 25),
 }
 
 

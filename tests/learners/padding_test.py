@@ -391,8 +391,11 @@ def test_a_task_without_queries_has_no_gradient(policy):
 @pytest.mark.parametrize("name", ["support_mask", "query_mask"])
 @pytest.mark.parametrize("kind", ["LEO", "ABML"])
 def test_an_empty_task_does_not_spoil_learners_with_penalties(kind, name):
-    kwargs = {"ways": 4} if kind == "LEO" else {"samples": 2}
-    learner = getattr(km.learners, kind)(conv(4), **kwargs)
+    kwargs = {
+        "LEO": {"ways": 4},
+        "ABML": {"samples": 2, "from_logits": True},
+    }
+    learner = getattr(km.learners, kind)(conv(4), **kwargs[kind])
     learner.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
