@@ -23,9 +23,13 @@ class GeneratedRates(InnerOptimizer):
 
     These are ALFA's generated hyperparameters and its post-multipliers, with
     the decay written as in the authors' code, so that small numbers mean
-    little decay. All multipliers begin as one: it begins as gradient descent
-    with weight decay. Steps after the last one in training use its `rate` and
+    little decay. Steps after the last one in training use its `rate` and
     `decay`.
+
+    Two things are not the authors'. All multipliers begin as one, so that it
+    begins as gradient descent with weight decay. And the outer gradient goes
+    through the means of the gradients, too, as `first_order=False` says; to
+    the authors' network they are constants.
 
     Reference: Baik, Choi, Choi, Kim and Lee, 2020, "Meta-Learning with
     Adaptive Hyperparameters", arXiv:2011.00209.

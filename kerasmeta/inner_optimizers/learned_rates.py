@@ -7,7 +7,7 @@ from kerasmeta.inner_optimizers.inner_optimizer import InnerOptimizer
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_number
 
-GRANULARITIES = ("weight", "layer", "layer_step")
+GRANULARITIES = ("weight", "channel", "layer", "layer_step")
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -20,8 +20,9 @@ class LearnedRates(InnerOptimizer):
     `w <- w - rate * gradient`
 
     With `per="weight"` each number of a weight tensor has its rate, as in
-    Meta-SGD; with `per="layer"` each tensor has one; with `per="layer_step"`
-    each tensor has one for each inner step, as in MAML++. Steps after the last
+    Meta-SGD; with `per="channel"` all that share a place in the last axis have
+    one; with `per="layer"` each tensor has one; with `per="layer_step"` each
+    tensor has one for each inner step, as in MAML++. Steps after the last
     one in training use its rates. Rates may become negative. Where they grow
     until some tasks diverge, `clipvalue=10.0` holds the inner gradients.
 
@@ -31,7 +32,7 @@ class LearnedRates(InnerOptimizer):
 
     Args:
         learning_rate: Positive number, what all rates are at the beginning.
-        per: `"weight"`, `"layer"` or `"layer_step"`.
+        per: `"weight"`, `"channel"`, `"layer"` or `"layer_step"`.
         **kwargs: `clipnorm`, `clipvalue` or `global_clipnorm`, as for
             `keras.optimizers`, and `name`.
 
@@ -61,8 +62,12 @@ class LearnedRates(InnerOptimizer):
 
     def build_for(self, weights, steps=1):
         super().build_for(weights, steps)
-        shapes = {"layer": lambda w: (), "layer_step": lambda w: (steps,)}
-        shape_of = shapes.get(self.per, lambda w: tuple(w.shape))
+        shape_of = {
+            "weight": lambda w: tuple(w.shape),
+            "channel": lambda w: tuple(w.shape[-1:]),
+            "layer": lambda w: (),
+            "layer_step": lambda w: (steps,),
+        }[self.per]
         self.rates = [
             self.add_weight(
                 shape=shape_of(w),

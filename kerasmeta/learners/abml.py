@@ -74,7 +74,8 @@ class ABML(GradientLearner):
         **kwargs: Other arguments of `MAML`, `name` and `dtype`.
 
     Raises:
-        ValueError: If the network is not built or an argument is unsuitable.
+        ValueError: If the network is not built or an argument is unsuitable;
+            from `compile`, if `from_logits` is not that of the loss.
 
     Example:
 
@@ -128,6 +129,11 @@ class ABML(GradientLearner):
         # where the plain graph takes hundredths of one.
         self.supports_jit = False
 
+    def compile(self, *args, **kwargs):
+        super().compile(*args, **kwargs)
+        for loss in tf.nest.flatten([self.loss, self.inner_loss]):
+            _check_logits(loss, self.from_logits)
+
     def initial_fast_weights(
         self, support_x=None, support_y=None, support_mask=None
     ):
@@ -160,7 +166,7 @@ class ABML(GradientLearner):
         outputs, buffers, losses = super()._forward(
             weights, buffers, x, training, mask, *args
         )
-        penalty = self._divergence(weights) / _count(x, mask)
+        penalty = self._divergence(weights) / tf.maximum(_count(x, mask), 1)
         losses = penalty if losses is None else losses + penalty
         return outputs, buffers, losses
 
@@ -287,6 +293,17 @@ class ABML(GradientLearner):
             "from_logits": self.from_logits,
             "seed": self.seed,
         }
+
+
+def _check_logits(loss, from_logits):
+    if getattr(loss, "from_logits", from_logits) != from_logits:
+        raise ValueError(
+            "Learner and loss must agree on whether the network returns "
+            "logits: the learner averages probabilities. "
+            f"Received: from_logits={from_logits} for ABML, "
+            f"{loss.from_logits} for loss={loss!r}. "
+            f"Make it with `from_logits={loss.from_logits}`"
+        )
 
 
 def _count(x, mask):

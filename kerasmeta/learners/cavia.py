@@ -26,7 +26,10 @@ class CAVIA(GradientLearner):
     images.
 
     The defaults are those of the paper's regression: a rate of 1.0 and one
-    step; its classification takes two steps.
+    step; its classification takes two steps. The paper's FiLM has no `1 +`: its
+    scale is `A c + b` with `b` near zero, so that features are small at first
+    and a context moves them much. With `km.layers.FiLM` begin with a rate of
+    about 10.
 
     Reference: Zintgraf, Shiarlis, Kurin, Hofmann and Whiteson, 2019, "Fast
     Context Adaptation via Meta-Learning", arXiv:1810.03642.

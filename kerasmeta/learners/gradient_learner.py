@@ -56,9 +56,10 @@ class GradientLearner(MetaLearner, abc.ABC):
         second_order_after: Number of first-order outer steps at the beginning.
         rematerialize: Whether to compute each inner step again for the outer
             gradient instead of keeping it in memory. The gradients are the
-            same; steps run in a loop, and tasks one at a time.
+            same; steps run in a loop, and tasks of convolutions one by one.
         unroll: Whether the graph holds all inner steps one after another, or
-            a loop, which compiles in the same time for any number of steps.
+            a loop, which compiles in the same time for any number of steps;
+            tasks of dense networks then run one after another, too.
     """
 
     def __init__(

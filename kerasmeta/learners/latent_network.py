@@ -108,7 +108,7 @@ class LatentNetwork(keras.Model):
         if mask is not None:
             weights = tf.cast(mask, codes.dtype)
         related = tf.einsum("abk,b->ak", pairs, weights)
-        related /= tf.reduce_sum(weights)
+        related /= tf.maximum(tf.reduce_sum(weights), 1)
         classes = class_prototypes(related, labels, self.ways, mask)
         return tf.split(classes, 2, axis=-1)
 
@@ -143,7 +143,7 @@ class LatentNetwork(keras.Model):
         each += weights["encoder_penalty_weight"] * moved
         is_class = tf.cast(is_class, each.dtype)
         each = tf.reduce_mean(each, axis=-1) * is_class
-        return tf.reduce_sum(each) / tf.reduce_sum(is_class)
+        return tf.reduce_sum(each) / tf.maximum(tf.reduce_sum(is_class), 1)
 
     def seed_in(self, buffers):
         """Return the name and the value of the seed in `buffers`.

@@ -32,7 +32,8 @@ class LEO(GradientLearner):
 
     `w <- w - rate' * dL(support; w)/dw`, `finetune_steps` times.
 
-    Both rates are learned. The outer loss is, besides `L(query; w)`,
+    Both rates are learned, for each number of a code and for each of an
+    embedding. The outer loss is, besides `L(query; w)`,
 
     `kl_weight * KL(N(encode(support)) || N(0, 1))
     + encoder_penalty_weight * ||stop_gradient(z_K) - z_0||^2`
@@ -42,10 +43,15 @@ class LEO(GradientLearner):
     meta-gradients with `km.testing`, set `encoder_penalty_weight=0`: finite
     differences do not know of its `stop_gradient`.
 
-    The constants are those of the paper's code. Its standard deviations are
-    clipped at zero; here they are `exp(log_variance / 2)`, smooth everywhere.
-    The divergence is its closed form, which the code samples; and there is
-    one code a class, as in the paper's text.
+    The constants are those of the paper's code, but they do not mean the same
+    there. Its inner losses are sums over a support set, and each of its shots
+    has a copy of the code: on our mean, its rates are `ways` times as large,
+    5.0 and 0.005 with 5 classes. Its squares of the dense layers are halved:
+    its `l2_weight` would be half as large here. Its standard deviations are
+    clipped at zero, so that those of the codes begin near 0; here they are
+    `exp(log_variance / 2)`, smooth everywhere, and begin near 1. The divergence
+    is its closed form, which the code samples; and there is one code a class,
+    as in the paper's text.
 
     Reference: Rusu, Rao, Sygnowski, Vinyals, Pascanu, Osindero and Hadsell,
     2019, "Meta-Learning with Latent Embedding Optimization", arXiv:1807.05960.
@@ -134,7 +140,7 @@ class LEO(GradientLearner):
         self.finetune_optimizer = None
         if finetune_steps:
             self.finetune_optimizer = LearnedRates(
-                finetune_learning_rate, "layer", name="finetune_optimizer"
+                finetune_learning_rate, "channel", name="finetune_optimizer"
             )
             shape = [network.ways, network.embedding_size]
             self.finetune_optimizer.build_for(
@@ -143,7 +149,7 @@ class LEO(GradientLearner):
 
     def default_inner_optimizer(self):
         return LearnedRates(
-            self.inner_learning_rate, "layer", name="inner_optimizer"
+            self.inner_learning_rate, "channel", name="inner_optimizer"
         )
 
     def initial_fast_weights(

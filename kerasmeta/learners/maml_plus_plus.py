@@ -43,7 +43,9 @@ class MAMLPlusPlus(GradientLearner):
        have a `gamma` and `beta` for each number of steps taken, `0..K`. They
        are learned in the outer loop and do not adapt. The last ones are the
        network's own, and serve the queries and whatever steps come after
-       `K`. With `batch_norm="moving"` so do the moving statistics.
+       `K`. With `batch_norm="moving"` so do the moving statistics. The
+       authors' code has no row `K`: queries after step `k` are judged with
+       the row of its support pass, `k - 1`.
     4. *First-order steps first*: `second_order_after`.
     5. *A cosine schedule* of the outer rate: `CosineDecay` of Keras, as in the
        example.
@@ -134,7 +136,9 @@ class MAMLPlusPlus(GradientLearner):
         return tf.concat([tf.repeat(share, others), [1 - others * share]], 0)
 
     def _outer_steps(self):
-        return 0 if self.optimizer is None else self.optimizer.iterations
+        # A tensor, which conditions in a graph need.
+        none = tf.constant(0)
+        return none if self.optimizer is None else self.optimizer.iterations
 
     def meta_gradients(self, episodes, query_y, sample_weight=None):
         data = episodes, query_y, sample_weight

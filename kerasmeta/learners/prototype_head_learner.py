@@ -15,10 +15,6 @@ from kerasmeta.ops.absent_classes import present_classes
 from kerasmeta.ops.absent_classes import rule_out
 from kerasmeta.utils import check_positive_int
 
-# The bias of a class without support examples: it marks the class, whatever an
-# inner optimizer multiplies it by. No gradient ever reaches it.
-_ABSENT = -1e30
-
 
 class PrototypeHeadLearner(GradientLearner, abc.ABC):
     """Adapts a backbone and a linear head, of as many classes as a task has.
@@ -78,11 +74,27 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
         embeddings, buffers, losses = super().forward(
             backbone, buffers, x, training, step
         )
-        is_class = bias > 1e-3 * _ABSENT
-        bias = tf.where(is_class, bias, 0.0)
         features = self.head_features(tf.cast(embeddings, kernel.dtype))
-        logits = tf.matmul(features, kernel) + bias
-        return rule_out(logits, is_class), buffers, losses
+        return tf.matmul(features, kernel) + bias, buffers, losses
+
+    def _support_loss(self, y, y_pred, mask):
+        # Not marked in the weights, which inner optimizers look at.
+        is_class = self.classes_of(y, mask)
+        return super()._support_loss(y, rule_out(y_pred, is_class), mask)
+
+    def classes_of(self, support_y, support_mask=None):
+        """Return which classes have support examples, bool `[N]`."""
+        labels = _as_labels(support_y)
+        with self._counting(labels) as ways:
+            return present_classes(labels, ways, support_mask)
+
+    def _adapt(self, support_x, support_y, support_mask, *args):
+        state = super()._adapt(support_x, support_y, support_mask, *args)
+        return {**state, "is_class": self.classes_of(support_y, support_mask)}
+
+    def _predict(self, state, *args):
+        logits, buffers, losses = super()._predict(state, *args)
+        return rule_out(logits, state["is_class"]), buffers, losses
 
     def begin_with_prototypes(self, state, support, training):
         """Return the fast weights with the head that the prototypes make.
@@ -94,7 +106,7 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
         """
         *backbone, kernel, _ = state["fast_weights"]
         mask = support.get("mask")
-        labels = tf.reshape(tf.cast(support["y"], "int32"), [-1])
+        labels = _as_labels(support["y"])
         with self._policy(mask):
             embeddings, _, _ = super().forward(
                 backbone, state["buffers"], support["x"], training
@@ -102,9 +114,7 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
         embeddings = tf.cast(embeddings, kernel.dtype)
         with self._counting(labels) as ways:
             prototypes = class_prototypes(embeddings, labels, ways, mask)
-            is_class = present_classes(labels, ways, mask)
-        kernel, bias = self.initial_head(prototypes)
-        return [*backbone, kernel, tf.where(is_class, bias, _ABSENT)]
+        return [*backbone, *self.initial_head(prototypes)]
 
     def _counting(self, support_y):
         if self.ways is not None:
@@ -125,3 +135,7 @@ class PrototypeHeadLearner(GradientLearner, abc.ABC):
 
     def get_config(self):
         return {**super().get_config(), "ways": self.ways}
+
+
+def _as_labels(support_y):
+    return tf.reshape(tf.cast(support_y, "int32"), [-1])

@@ -38,10 +38,10 @@ class Reptile(GradientLearner):
     first steps are as long for weights that hardly matter as for all others:
     gradient descent learns much faster (`docs/results.md`).
 
-    FOMAML on mini-batches, which the paper sets beside it, is
-    `km.learners.MAML(first_order=True)` where the last mini-batch is of other
-    examples (a separate tail): the queries. A tail of examples that the steps
-    before have seen is not offered.
+    FOMAML on mini-batches, which the paper sets beside it, is not offered:
+    inner steps of `km.learners.MAML(first_order=True)` take the whole support
+    set. It is the paper's FOMAML with a separate tail, the queries, where each
+    step before takes the same examples.
 
     Reference: Nichol, Achiam and Schulman, 2018, "On First-Order Meta-Learning
     Algorithms", arXiv:1803.02999.

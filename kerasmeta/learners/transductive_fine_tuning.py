@@ -7,6 +7,7 @@ from kerasmeta.inner_optimizers import Adam
 from kerasmeta.learners.gradient_step import gradient_step
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.prototype_head_learner import PrototypeHeadLearner
+from kerasmeta.ops.absent_classes import rule_out
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_number
 
@@ -131,10 +132,16 @@ class TransductiveFineTuning(PrototypeHeadLearner):
             "buffers": buffers,
         }
         weights = self.begin_with_prototypes(state, support, training)
-        return {**state, "fast_weights": weights, "support": support}
+        return {
+            **state,
+            "fast_weights": weights,
+            "support": support,
+            "is_class": self.classes_of(support_y, support_mask),
+        }
 
     def _predict(self, state, query_x, training, query_mask=None):
-        queries = {"x": query_x}
+        is_class = state["is_class"]
+        queries = {"x": query_x, "is_class": is_class}
         if query_mask is not None:
             queries["mask"] = query_mask
         weights, support = state["fast_weights"], state["support"]
@@ -144,6 +151,7 @@ class TransductiveFineTuning(PrototypeHeadLearner):
             "optimizer": self.inner_optimizer.initial_state(weights),
         }
         state, _ = self._take_steps(state, (support, queries), training)
+        state["is_class"] = is_class
         return super()._predict(state, query_x, training, query_mask)
 
     def step_function(self, training):
@@ -165,6 +173,7 @@ class TransductiveFineTuning(PrototypeHeadLearner):
         logits, buffers, _ = self._forward(
             weights, buffers, support["x"], training, mask, step
         )
+        logits = rule_out(logits, support["is_class"])
         return self.entropy_weight * _mean_entropy(logits, mask), buffers
 
     def adapted_model(self, support_x, support_y, support_mask=None):

@@ -114,10 +114,22 @@ def _moments(self, inputs, mask):
         return replica.all_reduce("SUM", values)
 
     count = total(weights)
-    mean = total(weights * inputs) / count
+    divisor = tf.maximum(count, 1)
+    mean = total(weights * inputs) / divisor
     squares = weights * tf.math.squared_difference(inputs, mean)
-    variance = total(squares) / count
-    return tf.squeeze(mean, axes), tf.squeeze(variance, axes)
+    variance = total(squares) / divisor
+    # Of a batch that is all padding there is nothing to learn.
+    is_empty = tf.squeeze(count, axes) == 0
+    return [
+        tf.where(is_empty, tf.cast(moving, of_batch.dtype), of_batch)
+        for moving, of_batch in [
+            (tf.convert_to_tensor(self.moving_mean), tf.squeeze(mean, axes)),
+            (
+                tf.convert_to_tensor(self.moving_variance),
+                tf.squeeze(variance, axes),
+            ),
+        ]
+    ]
 
 
 keras.layers.BatchNormalization.call = _call

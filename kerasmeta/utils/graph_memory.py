@@ -17,6 +17,8 @@ _VIEWS = frozenset(
 )
 _CALLS = frozenset(["PartitionedCall", "StatefulPartitionedCall"])
 _LOOPS = frozenset(["While", "StatelessWhile"])
+_CONDITIONS = frozenset(["If", "StatelessIf"])
+_CASES = frozenset(["Case", "StatelessCase"])
 # Elementwise operations write into an input that nobody needs any more.
 _IN_PLACE = frozenset(
     ["Add", "AddV2", "AddN", "Mul", "Sub", "Neg", "Relu", "BiasAdd", "RealDiv"]
@@ -27,9 +29,10 @@ def peak_bytes(graph):
     """Estimate the memory that running a graph takes at most.
 
     Operations are taken in the order of TensorFlow's executor; each tensor
-    lives from its operation to its last use. Functions that are called and
-    bodies of loops are gone through likewise, and what a loop stacks up for its
-    gradient counts once an iteration.
+    lives from its operation to its last use. Functions that are called,
+    branches and bodies of loops are gone through likewise. Of branches the one
+    that takes most counts, and what a loop stacks up for its gradient counts
+    once an iteration.
 
     Args:
         graph: `FuncGraph`; sizes that it does not know count as one.
@@ -116,9 +119,10 @@ def _buffers(graph, operations):
 
 def _inside(graph, operation):
     """Return the peak within a call or loop, and what it leaves stacked."""
-    if operation.type in _CALLS:
-        body = graph._get_function(operation.get_attr("f").name).graph
-        return peak_bytes(body), 0
+    called = _functions(operation)
+    if called:
+        graphs = [graph._get_function(f.name).graph for f in called]
+        return max(map(peak_bytes, graphs)), 0
     if operation.type in _LOOPS:
         body = graph._get_function(operation.get_attr("body").name).graph
         limit = tf.get_static_value(operation.inputs[1])
@@ -131,6 +135,17 @@ def _inside(graph, operation):
         at_once = min(operation.get_attr("parallel_iterations"), iterations)
         return peak_bytes(body) * at_once, stacked * iterations
     return 0, 0
+
+
+def _functions(operation):
+    """Return the functions of a call, or of branches, of which one runs."""
+    if operation.type in _CALLS:
+        return [operation.get_attr("f")]
+    if operation.type in _CONDITIONS:
+        return [operation.get_attr(f"{b}_branch") for b in ("then", "else")]
+    if operation.type in _CASES:
+        return operation.get_attr("branches")
+    return []
 
 
 def _bytes(tensor):

@@ -107,7 +107,11 @@ OTHERS = {
     ),
     "IMAML": lambda: learners.IMAML(network(), inner_steps=2, unroll=False),
     "ABML": lambda: learners.ABML(
-        network(), inner_steps=2, samples=2, initial_deviation=0.3
+        network(),
+        inner_steps=2,
+        samples=2,
+        initial_deviation=0.3,
+        from_logits=True,
     ),
     "MAMLPlusPlus": lambda: learners.MAMLPlusPlus(network(), inner_steps=2),
     "ALFA": lambda: learners.ALFA(network(), inner_steps=2),

@@ -27,7 +27,9 @@ def network(outputs):
 LEARNERS = {
     "MAML": lambda: km.learners.MAML(network(3), inner_steps=2),
     "ProtoNet": lambda: km.learners.ProtoNet(network(8)),
-    "ABML": lambda: km.learners.ABML(network(3), inner_steps=1, samples=2),
+    "ABML": lambda: km.learners.ABML(
+        network(3), inner_steps=1, samples=2, from_logits=True
+    ),
     "Reptile": lambda: km.learners.Reptile(
         network(3), inner_steps=2, inner_batch_size=2
     ),

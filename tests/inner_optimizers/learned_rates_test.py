@@ -7,7 +7,7 @@ import kerasmeta as km
 from kerasmeta.inner_optimizers.learned_rates import LearnedRates
 from kerasmeta.testing.float64 import double_precision
 
-GRANULARITIES = ["weight", "layer", "layer_step"]
+GRANULARITIES = ["weight", "channel", "layer", "layer_step"]
 
 
 def network(*middle, inputs=6, outputs=3):
@@ -44,6 +44,7 @@ def test_shapes_of_the_rates(per):
     optimizer.build_for([tf.zeros([4, 2]), tf.zeros([2])], steps=5)
     expected = {
         "weight": [(4, 2), (2,)],
+        "channel": [(2,), (2,)],
         "layer": [(), ()],
         "layer_step": [(5,), (5,)],
     }[per]
@@ -51,6 +52,19 @@ def test_shapes_of_the_rates(per):
     assert len(optimizer.trainable_variables) == 2
     for rates in optimizer.rates:
         np.testing.assert_allclose(rates, 0.3, rtol=1e-6)
+
+
+def test_each_channel_has_its_rate():
+    optimizer = LearnedRates(per="channel")
+    weights = [tf.zeros([3, 2]), tf.zeros([2])]
+    optimizer.build_for(weights)
+    for rates, values in zip(optimizer.rates, ([1.0, 2.0], [3.0, 4.0])):
+        rates.assign(values)
+    moved, _ = optimizer.step(
+        weights, [tf.ones_like(w) for w in weights], [], 0
+    )
+    np.testing.assert_allclose(moved[0], [[-1, -2]] * 3)
+    np.testing.assert_allclose(moved[1], [-3, -4])
 
 
 @pytest.mark.parametrize("per", GRANULARITIES)

@@ -44,6 +44,7 @@ def abml(model=None, loss=CROSSENTROPY, **kwargs):
             "inner_learning_rate": 0.1,
             "inner_steps": 2,
             "samples": 2,
+            "from_logits": loss is CROSSENTROPY,
             **kwargs,
         },
     )
@@ -97,7 +98,8 @@ def test_with_tiny_deviations_it_is_maml():
     maml = km.learners.MAML(model, 0.1, inner_steps=2)
     maml.compile(loss=CROSSENTROPY)
     x, y = episodes()
-    np.testing.assert_allclose(learner(x), maml(x), rtol=1e-4, atol=1e-5)
+    expected = tf.nn.log_softmax(maml(x))
+    np.testing.assert_allclose(learner(x), expected, rtol=1e-4, atol=1e-5)
     bound = learner.meta_loss(x, y)[0] - maml.meta_loss(x, y)[0]
     support = {**x, "query_x": x["support_x"]}
     expected = maml.meta_loss(support, x["support_y"])[0]
@@ -279,7 +281,7 @@ def test_padding_counts_for_nothing():
 
 @pytest.mark.slow
 def test_save_and_load(tmp_path):
-    learner = abml(inner_steps=1, from_logits=True, seed=7)
+    learner = abml(inner_steps=1, seed=7)
     x, y = episodes()
     data = tf.data.Dataset.from_tensors((x, y))
     learner.fit(data, verbose=0)
@@ -317,6 +319,14 @@ def test_bad_number_of_samples():
     state = learner.adapt(x["support_x"][0], x["support_y"][0])
     with pytest.raises(ValueError, match="Received: samples=0"):
         learner.predict_samples(state, x["query_x"][0], samples=0)
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_the_loss_must_agree_on_logits(from_logits):
+    loss = keras.losses.SparseCategoricalCrossentropy(not from_logits)
+    for kwargs in ({"loss": loss}, {"loss": "mse", "inner_loss": loss}):
+        with pytest.raises(ValueError, match=f"from_logits={from_logits} for"):
+            abml(**kwargs, from_logits=from_logits)
 
 
 def test_xla_is_refused():

@@ -21,6 +21,7 @@ OPTIMIZERS = {
     "Adam": lambda: io.Adam(0.05),
     "RMSprop": lambda: io.RMSprop(0.05),
     "weight rates": lambda: io.LearnedRates(0.1, per="weight"),
+    "channel rates": lambda: io.LearnedRates(0.1, per="channel"),
     "layer rates": lambda: io.LearnedRates(0.1, per="layer"),
     "step rates": lambda: io.LearnedRates(0.1, per="layer_step"),
     "Curvature": lambda: io.Curvature(0.1),

@@ -145,6 +145,15 @@ def test_steps_of_codes_and_classifier_are_those_of_numpy():
     )
 
 
+def test_each_number_of_a_code_and_of_a_classifier_has_its_rate():
+    learner = compiled(latent_size=4)
+    for optimizer, width in [
+        (learner.inner_optimizer, 4),
+        (learner.finetune_optimizer, 5),
+    ]:
+        assert [tuple(r.shape) for r in optimizer.rates] == [(width,)]
+
+
 def test_divergence_is_that_of_samples():
     mean, log_variance = tf.constant([0.7]), tf.constant([-0.4])
     samples = sample_gaussian(

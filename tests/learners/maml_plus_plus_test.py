@@ -315,3 +315,15 @@ def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError) as error:
         MAMLPlusPlus(network(), **arguments)
     assert str(error.value).endswith(f"Received: {message}")
+
+
+def test_meta_gradients_in_a_graph_need_no_optimizer():
+    learner = MAMLPlusPlus(network(), RATE, inner_steps=2)
+    learner.compile(optimizer=None, loss=CROSSENTROPY)
+    x = tf.constant(np.random.default_rng(0).normal(size=(1, 6, 4)), "float32")
+    y = tf.constant([[0, 1, 2, 0, 1, 2]])
+    episode = {"support_x": x, "support_y": y, "query_x": -x}
+    expected = learner.meta_gradients(episode, y)[2]
+    received = tf.function(learner.meta_gradients)(episode, y)[2]
+    for one, other in zip(received, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)

@@ -357,6 +357,54 @@ def test_a_task_without_queries_does_not_spoil_the_loss():
     assert np.isfinite(loss)
 
 
+def without(name, task=0):
+    """A meta-batch one of whose tasks has no support set, or no queries."""
+    batch, query_y = next(iter(padded()))
+    others = tf.range(4)[:, None] != task
+    return {**batch, name: batch[name] & others}, query_y
+
+
+@pytest.mark.parametrize("name", ["support_mask", "query_mask"])
+def test_an_empty_task_does_not_spoil_weights(learner, name):
+    before = learner.get_weights()
+    learner.fit(tf.data.Dataset.from_tensors(without(name)), verbose=0)
+    after = learner.get_weights()
+    assert all(np.isfinite(weight).all() for weight in after)
+    assert any(np.any(a != b) for a, b in zip(after, before, strict=True))
+
+
+@pytest.mark.parametrize("policy", ["transductive", "inductive", "moving"])
+def test_a_task_without_queries_has_no_gradient(policy):
+    learner = maml(policy)
+    learner.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    batch, query_y = without("query_mask")
+    together = learner.meta_gradients(batch, query_y)[2]
+    rest = tf.nest.map_structure(lambda t: t[1:], (batch, query_y))
+    for gradient, of_rest in zip(together, learner.meta_gradients(*rest)[2]):
+        np.testing.assert_allclose(
+            gradient, 3 / 4 * of_rest, rtol=1e-3, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["support_mask", "query_mask"])
+@pytest.mark.parametrize("kind", ["LEO", "ABML"])
+def test_an_empty_task_does_not_spoil_learners_with_penalties(kind, name):
+    kwargs = {
+        "LEO": {"ways": 4},
+        "ABML": {"samples": 2, "from_logits": True},
+    }
+    learner = getattr(km.learners, kind)(conv(4), **kwargs[kind])
+    learner.compile(
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    batch, query_y = tf.nest.map_structure(lambda t: t[:2], without(name))
+    loss, _, gradients = learner.meta_gradients(batch, query_y)
+    assert np.isfinite(loss)
+    assert all(np.isfinite(g).all() for g in gradients if g is not None)
+
+
 def test_weights_of_padding_do_not_matter():
     learner = maml("moving")
     learner.compile(

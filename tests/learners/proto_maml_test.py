@@ -211,6 +211,55 @@ def test_absent_classes_have_no_chance_and_no_influence(optimizer):
     assert np.all(predict(5)[:, 3:] < predict(5)[:, :3].min() - 50)
 
 
+INNER = km.inner_optimizers
+# All that weigh each number, or each tensor, by what is learned.
+LEARNING = {
+    "weight": lambda: LearnedRates(0.05, "weight"),
+    "layer": lambda: LearnedRates(0.05, "layer"),
+    "layer_step": lambda: LearnedRates(0.05, "layer_step"),
+    "Curvature": lambda: INNER.Curvature(0.05),
+    "GeneratedRates": lambda: INNER.GeneratedRates(0.05),
+    "LSTMSteps": lambda: INNER.LSTMSteps(0.05, units=4),
+}
+
+
+def disturbed(make, network, ways):
+    """A learner whose inner optimizer is as after some training."""
+    keras.utils.set_random_seed(0)
+    learner = compiled(network, ways=ways, inner_optimizer=make())
+    generator = np.random.default_rng(1)
+    for variable in learner.inner_optimizer.trainable_variables:
+        noise = generator.normal(size=variable.shape)
+        variable.assign_add(0.2 * noise.astype("float32"))
+    return learner
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_absent_classes_have_no_chance_whatever_was_learned(name):
+    learner = disturbed(LEARNING[name], dense(), 5)
+    episode, query_y = next(iter(episodes()))[:2]
+    step = tf.function(learner.meta_gradients)
+    _, query_pred, gradients = step(episode, query_y)
+    predictions = query_pred.numpy()
+    present = predictions[..., :3].min()
+    assert -50 < present and np.all(predictions[..., 3:] < present - 50)
+    assert all(np.all(np.abs(g) < 1e4) for g in gradients)
+
+
+@pytest.mark.parametrize("name", ["layer", "layer_step", "LSTMSteps"])
+def test_absent_classes_have_no_influence_whatever_was_learned(name):
+    """Of those that do not mix the numbers of a tensor."""
+    network = dense()
+    data = next(iter(episodes()))[:2]
+    results = []
+    for ways in (3, 5):
+        learner = disturbed(LEARNING[name], network, ways)
+        loss, query_pred, gradients = learner.meta_gradients(*data)
+        results.append([loss, query_pred[..., :3], *gradients])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
 def test_a_masked_support_set_is_the_shorter_one():
     learner = compiled(conv(), batch_norm="inductive", ways=3)
     x = np.random.default_rng(0).normal(size=(8, 8, 8, 1)).astype("float32")

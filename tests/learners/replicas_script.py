@@ -102,7 +102,7 @@ IMAGES = {
     "meta_sgd": lambda: gradient(L.MetaSGD),
     "reptile": reptile,
     "imaml": imaml,
-    "abml": lambda: gradient(L.ABML, samples=2, seed=1),
+    "abml": lambda: gradient(L.ABML, samples=2, from_logits=True, seed=1),
     "proto_maml": lambda: L.ProtoMAML(
         network(5), ways=3, inner_learning_rate=0.05, inner_steps=2
     ),

@@ -3,6 +3,7 @@ import threading
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kerasmeta as km
 
@@ -61,3 +62,13 @@ def test_other_threads_are_not_affected(layer):
         thread.start()
         thread.join()
     assert abs(received[0]) > 1
+
+
+def test_a_batch_of_padding_changes_nothing(layer):
+    layer.moving_mean.assign([1.0, 2.0, 3.0])
+    expected = layer(X)
+    with km.ops.batch_statistics(True, tf.zeros([50], "bool")):
+        outputs = layer(X)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_mean, [1, 2, 3])
+    np.testing.assert_allclose(layer.moving_variance, [1, 1, 1])

@@ -68,3 +68,28 @@ def test_results_that_nobody_uses_do_not_count():
         return tf.cos(x)
 
     assert abs(peak(fn, MEGABYTE) - 1) < 0.1
+
+
+def test_of_branches_the_one_that_takes_most_counts():
+    def small(x):
+        return tf.sin(x)
+
+    def large(x):
+        return tf.tanh(tf.concat([x] * 4, axis=0))[:1024]
+
+    def condition(x, first, other):
+        return tf.cond(x[0, 0] > 0, lambda: first(x), lambda: other(x))
+
+    def case(x):
+        branches = [lambda: small(x), lambda: large(x), lambda: small(x)]
+        return tf.switch_case(tf.cast(x[0, 0], "int32"), branches)
+
+    expected = peak(large, MEGABYTE)
+    assert expected > 4
+    for fn in (
+        case,
+        lambda x: condition(x, small, large),
+        lambda x: condition(x, large, small),
+        lambda x: tf.cond(x[1, 0] > 0, lambda: small(x), lambda: case(x)),
+    ):
+        assert abs(peak(fn, MEGABYTE) - expected) < 0.1
