@@ -282,7 +282,7 @@ def test_reinforcement(tmp_path):
     options = ["--minutes", 0.01, "--tasks", 20, "--units", 8]
     options += ["--picture", tmp_path / "curves.png"]
     text, facts = run("reinforcement.py", "bandits", *options)
-    assert len([line for line in text if line.startswith("|")]) == 2 + 6
+    assert len([line for line in text if line.startswith("|")]) == 2 + 7
     assert "Optimal, over all bandits: 6.66, regret 1.673" in text
     regret, width = facts["results"]["RL2"]
     assert 0 < regret < 10 and width > 0
