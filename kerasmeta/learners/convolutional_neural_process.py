@@ -49,7 +49,8 @@ class ConvolutionalNeuralProcess(NeuralProcessLearner):
         levels: How often the U-Net halves the grid. What is farther than about
             `6 * 2 ** levels` grid points from a query cannot be seen.
         minimum_scale: Positive number, below which no predicted standard
-            deviation falls, in the unit of the targets.
+            deviation falls, in the unit of the targets. The authors' code has
+            none.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
