@@ -179,18 +179,29 @@ def test_text_and_speech(shared_file):
 
 @pytest.mark.slow
 def test_neural_processes(shared_file):
-    options = ["--curves", "rbf", "fertility", "--only", "cnp", "--minutes"]
-    options += [0.02, "--episodes", 4, "--data", shared_file("data")]
+    options = ["--curves", "rbf", "fertility", "--only", "cnp", "np"]
+    options += [
+        "--minutes",
+        0.02,
+        "--episodes",
+        4,
+        "--data",
+        shared_file("data"),
+    ]
     lines = lines_of("neural_processes.py", *options)
-    rows = [line.split(" | ")[:2] for line in lines if line.startswith("| ")]
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     fitted = "Gaussian process, fitted"
-    assert rows[1:] == [
+    assert [row[:2] for row in rows[1:]] == [
         ["| rbf", fitted],
         ["| rbf", "Gaussian process, true kernel"],
         ["| rbf", "cnp"],
+        ["| rbf", "np"],
         ["| fertility", fitted],
         ["| fertility", "cnp"],
+        ["| fertility", "np"],
     ]
+    # Only what draws functions has a likelihood of all queries together.
+    assert [row[1] for row in rows if "±" in row[3]] == ["np", "np"]
 
 
 @pytest.mark.slow
