@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -308,6 +309,21 @@ def test_reinforcement(tmp_path):
     )
     # The paper has 100.1 and 138.1 for the first two.
     assert 80 < random[0] < 115 and random[0] + 20 < sampling[0] < knowing[0]
+
+
+def test_reinforcement_trains_on_no_batch_twice(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = importlib.import_module("reinforcement")
+    trials, seen = km.rl.BernoulliBandits(2).trials(2), []
+
+    class Learner:
+        def fit(self, data, steps_per_epoch, **options):
+            seen.extend(d["seed"].numpy() for d in data.take(steps_per_epoch))
+            return types.SimpleNamespace(epoch=[0])
+
+    assert benchmark.train(Learner(), trials, minutes=0) == 11
+    expected = [batch["seed"].numpy() for batch in trials.take(11)]
+    np.testing.assert_array_equal(seen, expected)
 
 
 @pytest.mark.slow
