@@ -2,10 +2,12 @@
 
 Each learner trains for the same number of minutes, tracing and compiling
 included, and is evaluated on fixed unseen tasks: log-likelihood of a query in
-nats and squared error of its mean, with 95 % intervals over tasks. The same
-tasks go to scikit-learn's `GaussianProcessRegressor`, whose kernel is fitted to
-the support set of each; curves that come from a Gaussian process go to that
-process itself, too. Prints a row of a Markdown table for each.
+nats and squared error of its mean, with 95 % intervals over tasks; for what
+draws functions, also the log-likelihood of all queries together, divided by
+their number. The same tasks go to scikit-learn's `GaussianProcessRegressor`,
+whose kernel is fitted to the support set of each; curves that come from a
+Gaussian process go to that process itself, too. Prints a row of a Markdown
+table for each.
 
     python benchmarks/neural_processes.py --data FOLDER
     python benchmarks/neural_processes.py --curves rbf --minutes 2
@@ -170,7 +172,7 @@ def fitted_process(curves, kernel, is_fitted):
             errors.append(np.mean((mean - y) ** 2))
     seconds = time.perf_counter() - start
     tasks = f"{1000 * seconds / len(errors):.0f} ms a task"
-    return [with_interval(likelihoods), with_interval(errors), tasks]
+    return [with_interval(likelihoods), "", with_interval(errors), tasks]
 
 
 def with_interval(values):
@@ -198,11 +200,26 @@ def trained_learner(name, curves, arguments):
         ],
     )
     logs = learner.evaluate(curves.test, return_dict=True, verbose=0)
-    columns = [
+    likelihood, error = (
         f"{logs[metric]:.3f} ± {logs[f'{metric}_ci95']:.3f}"
         for metric in ("log_likelihood", "mse")
-    ]
-    return [*columns, f"{budget.steps:,} steps"]
+    )
+    joint = joint_likelihood(learner, curves.test)
+    return [likelihood, joint, error, f"{budget.steps:,} steps"]
+
+
+def joint_likelihood(learner, test):
+    """Judge all queries of a task together, where it is not the same."""
+    if not hasattr(learner, "log_likelihood"):
+        return ""
+    values = []
+    for x, query_y in test:
+        masks = x.get("support_mask", tf.ones(x["support_y"].shape[:2], "bool"))
+        for i, mask in enumerate(masks):
+            state = learner.adapt(x["support_x"][i], x["support_y"][i], mask)
+            joint = learner.log_likelihood(state, x["query_x"][i], query_y[i])
+            values.append(joint / len(query_y[i]))
+    return with_interval(values)
 
 
 def print_row(*columns):
@@ -226,8 +243,9 @@ def main():
         f"{len(os.sched_getaffinity(0))} cores, TensorFlow {tf.__version__}, "
         f"{arguments.episodes} tasks\n"
     )
-    print_row("curves", "learner", "log-likelihood", "squared error", "cost")
-    print("|---|---|---|---|---|")
+    columns = ["log-likelihood", "together", "squared error", "cost"]
+    print_row("curves", "learner", *columns)
+    print("|---|---|---|---|---|---|")
     for name in chosen:
         curves = CURVES[name](arguments)
         row = fitted_process(curves, curves.kernel, True)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -179,18 +180,29 @@ def test_text_and_speech(shared_file):
 
 @pytest.mark.slow
 def test_neural_processes(shared_file):
-    options = ["--curves", "rbf", "fertility", "--only", "cnp", "--minutes"]
-    options += [0.02, "--episodes", 4, "--data", shared_file("data")]
+    options = ["--curves", "rbf", "fertility", "--only", "cnp", "np"]
+    options += [
+        "--minutes",
+        0.02,
+        "--episodes",
+        4,
+        "--data",
+        shared_file("data"),
+    ]
     lines = lines_of("neural_processes.py", *options)
-    rows = [line.split(" | ")[:2] for line in lines if line.startswith("| ")]
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     fitted = "Gaussian process, fitted"
-    assert rows[1:] == [
+    assert [row[:2] for row in rows[1:]] == [
         ["| rbf", fitted],
         ["| rbf", "Gaussian process, true kernel"],
         ["| rbf", "cnp"],
+        ["| rbf", "np"],
         ["| fertility", fitted],
         ["| fertility", "cnp"],
+        ["| fertility", "np"],
     ]
+    # Only what draws functions has a likelihood of all queries together.
+    assert [row[1] for row in rows if "±" in row[3]] == ["np", "np"]
 
 
 @pytest.mark.slow
@@ -282,7 +294,7 @@ def test_reinforcement(tmp_path):
     options = ["--minutes", 0.01, "--tasks", 20, "--units", 8]
     options += ["--picture", tmp_path / "curves.png"]
     text, facts = run("reinforcement.py", "bandits", *options)
-    assert len([line for line in text if line.startswith("|")]) == 2 + 6
+    assert len([line for line in text if line.startswith("|")]) == 2 + 7
     assert "Optimal, over all bandits: 6.66, regret 1.673" in text
     regret, width = facts["results"]["RL2"]
     assert 0 < regret < 10 and width > 0
@@ -297,6 +309,21 @@ def test_reinforcement(tmp_path):
     )
     # The paper has 100.1 and 138.1 for the first two.
     assert 80 < random[0] < 115 and random[0] + 20 < sampling[0] < knowing[0]
+
+
+def test_reinforcement_trains_on_no_batch_twice(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = importlib.import_module("reinforcement")
+    trials, seen = km.rl.BernoulliBandits(2).trials(2), []
+
+    class Learner:
+        def fit(self, data, steps_per_epoch, **options):
+            seen.extend(d["seed"].numpy() for d in data.take(steps_per_epoch))
+            return types.SimpleNamespace(epoch=[0])
+
+    assert benchmark.train(Learner(), trials, minutes=0) == 11
+    expected = [batch["seed"].numpy() for batch in trials.take(11)]
+    np.testing.assert_array_equal(seen, expected)
 
 
 @pytest.mark.slow

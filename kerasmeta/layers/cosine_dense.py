@@ -2,6 +2,7 @@
 
 import keras
 
+from kerasmeta.ops.unit_vectors import unit_vectors
 from kerasmeta.utils import check_positive_int
 from kerasmeta.utils import check_positive_number
 
@@ -58,9 +59,8 @@ class CosineDense(keras.layers.Layer):
         )
 
     def call(self, x):
-        x = keras.ops.normalize(x, axis=-1)
-        directions = keras.ops.normalize(self.kernel, axis=0)
-        return self.scale * keras.ops.matmul(x, directions)
+        directions = unit_vectors(keras.ops.convert_to_tensor(self.kernel), 0)
+        return self.scale * keras.ops.matmul(unit_vectors(x), directions)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

@@ -24,15 +24,22 @@ class ConvolutionalNeuralProcess(NeuralProcessLearner):
     `d(t) = sum over i of k(t - x_i)`, `s(t) = sum of k(t - x_i) y_i / d(t)`,
     `k(u) = exp(-u^2 / (2 l^2))`
 
-    of which a U-Net makes others, `f`, that a query reads,
+    of which a U-Net makes others, `f`, from `d / (1 + d)` and `s`, that a query
+    reads,
 
     `raw(query) = sum over grid points t of f(t) k'(query - t)`
 
     with `raw` the mean and what the scale is made of. `l` and that of `k'` are
-    learned, and begin at two grid steps. The grid lies around the middle of the
-    support points, and not on multiples of its step as in the authors' code:
-    so moving is exact, by any distance, and the state needs to know no query.
-    A query farther away than `reach` is predicted with mean zero.
+    learned, and begin at two grid steps. A query farther away than `reach` from
+    the middle of the support points is predicted with mean zero.
+
+    In the authors' code a linear layer of density and signal and a sigmoid come
+    before the network, and each channel has a length scale of its own. Here
+    only the density is bounded, without which many more points than in training
+    would be far out of what the network knows; and `s` keeps its scale. Their
+    grid covers all queries; here it lies around the middle of the support
+    points: so moving is exact, by any distance, and the state needs to know no
+    query.
 
     Reference: Gordon, Bruinsma, Foong, Requeima, Dubois and Turner, 2020,
     "Convolutional Conditional Neural Processes", arXiv:1910.13556.
@@ -49,7 +56,8 @@ class ConvolutionalNeuralProcess(NeuralProcessLearner):
         levels: How often the U-Net halves the grid. What is farther than about
             `6 * 2 ** levels` grid points from a query cannot be seen.
         minimum_scale: Positive number, below which no predicted standard
-            deviation falls, in the unit of the targets.
+            deviation falls, in the unit of the targets. The authors' code has
+            none.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
@@ -114,8 +122,9 @@ class ConvolutionalNeuralProcess(NeuralProcessLearner):
         density = tf.reduce_sum(weights, axis=-1, keepdims=True)
         # As in the authors' code; far from all points the signal is zero.
         signal = tf.matmul(weights, y) / (density + 1e-8)
-        functions = self.network(tf.concat([density, signal], axis=-1))
-        functions = tf.cast(functions, self.variable_dtype)
+        # Bounded, as there may be many more points than in training.
+        channels = tf.concat([density / (1 + density), signal], axis=-1)
+        functions = tf.cast(self.network(channels), self.variable_dtype)
         return {"center": center, "functions": functions}
 
     def decode(self, state, query_x):

@@ -1,6 +1,7 @@
 """The base of neural processes with a latent variable."""
 
 import abc
+import math
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from kerasmeta.learners.neural_process_learner import as_points
 from kerasmeta.learners.neural_process_learner import support_points
 from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.learners.several_predictions import mean_of_losses
+from kerasmeta.ops import gaussian_log_likelihood
 from kerasmeta.ops import masked_mean
 from kerasmeta.ops import split_gaussian
 from kerasmeta.ops.gaussians import kl_of_normals
@@ -149,13 +151,52 @@ class LatentProcessLearner(NeuralProcessLearner, abc.ABC):
         Returns:
             Values of the functions, `[num_samples, Q, K]`.
         """
-        num_samples = check_positive_int("num_samples", num_samples)
+        functions = self._functions(state, query_x, num_samples, seed, 1)
+        return split_gaussian(functions)[0]
+
+    def log_likelihood(self, state, query_x, query_y, num_samples=100, seed=0):
+        """Estimate how likely all queries of one task are together.
+
+        `log p(y_1, ..., y_Q) = log mean over z of prod_i p(y_i | z)`
+
+        with `num_samples` draws of `z` from `q(z | C)`. It is what papers
+        report, divided by `Q`; that of predictions is of a normal distribution
+        for each query by itself. On average the estimate is too low, the less
+        the more draws there are.
+
+        Args:
+            state: What `adapt` returned.
+            query_x: `[Q, D]`.
+            query_y: `[Q, K]`, or `[Q]` where `K` is 1.
+            num_samples: Number of draws.
+            seed: Non-negative integer, for other draws.
+
+        Returns:
+            The log-density in nats, a scalar.
+
+        Raises:
+            ValueError: If there is not one target for each query.
+        """
+        functions = self._functions(state, query_x, num_samples, seed, 2)
+        query_y = tf.convert_to_tensor(query_y)
+        if not query_y.shape[:1].is_compatible_with(functions.shape[1:2]):
+            raise ValueError(
+                "There must be targets for each query. Received: query_y of "
+                f"shape {query_y.shape}, {functions.shape[1]} queries"
+            )
+        shape = [1, -1, self.target_size]
+        logs = gaussian_log_likelihood(tf.reshape(query_y, shape), functions)
+        logs = tf.reduce_sum(logs, axis=1)  # (num_samples,)
+        return tf.reduce_logsumexp(logs) - math.log(num_samples)
+
+    def _functions(self, state, query_x, count, seed, use):
+        """Predict queries of one task by some draws, `[count, Q, 2 * K]`."""
+        count = check_positive_int("num_samples", count)
         states = tf.nest.map_structure(lambda t: t[None], state)
-        # Not the noise of predictions.
-        latents = self._draw(states, num_samples, [check_seed(seed), 1])
+        # Noise of its own for each use; predictions have that of 0.
+        latents = self._draw(states, count, [check_seed(seed), use])
         query_x = tf.cast(query_x, self.variable_dtype)[None]
-        functions = self.decode_latents(states, latents, query_x)
-        return split_gaussian(functions)[0][0]
+        return self.decode_latents(states, latents, query_x)[0]
 
     def _draw(self, state, count, seed):
         """Draw latent vectors, `[T, count, L]`, with noise that tasks share."""

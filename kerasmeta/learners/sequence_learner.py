@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import layers
 
 from kerasmeta.layers.labelled_examples import LabelledExamples
+from kerasmeta.learners.checks import check_classes
 from kerasmeta.learners.embedding_learner import EmbeddingLearner
 from kerasmeta.learners.embedding_learner import as_labels
 from kerasmeta.learners.network_shapes import embedding_size
@@ -104,24 +105,37 @@ class SequenceLearner(EmbeddingLearner, abc.ABC):
         """Predict each example of a labelled sequence from those before it.
 
         Args:
-            x: Examples, `[S, ...]`, or a nest.
-            y: Their labels, `[S]`.
+            x: Examples, `[S, ...]`, or a nest; or those of several sequences,
+                `[T, S, ...]`.
+            y: Their labels, integers `[S]` or `[T, S]`.
 
         Returns:
-            Logits, `[S, ways]`: those of an example depend on no label but
-            those of earlier ones.
+            Logits, `[S, ways]` or `[T, S, ways]`: those of an example depend on
+            no label but those of earlier ones.
 
         Raises:
-            ValueError: Without `shift_labels`: examples come with their labels.
+            ValueError: Without `shift_labels`: examples come with their labels;
+                or if `y` is not one class for each example.
         """
         if not self.shift_labels:
             raise ValueError(
                 "A stream is predicted before labels are told: build the "
                 "learner with `shift_labels=True`. Received: shift_labels=False"
             )
-        embeddings = self._embed(x, training=False)[None]
-        outputs, _ = self._read(embeddings, as_labels(y, rank=1)[None], None)
-        return self.logits(outputs)[0]
+        x = tf.nest.map_structure(tf.convert_to_tensor, x)
+        y = tf.convert_to_tensor(y)
+        _check_stream(x, y, self.ways)
+        rank, size = y.shape.rank, tf.shape(y)[-1]
+
+        def merged(t):
+            shape = tf.concat([[-1], tf.shape(t)[rank:]], axis=0)
+            return tf.reshape(t, shape)
+
+        flat = self._embed(tf.nest.map_structure(merged, x), training=False)
+        embeddings = tf.reshape(flat, [-1, size, flat.shape[-1]])
+        labels = as_labels(tf.reshape(y, [-1, size]), rank=2)
+        logits = self.logits(self._read(embeddings, labels, None)[0])
+        return tf.reshape(logits, [*tf.unstack(tf.shape(y)), self.ways])
 
     def _read(self, embeddings, labels, mask):
         """Return the outputs for a sequence, and the state after it."""
@@ -139,6 +153,24 @@ class SequenceLearner(EmbeddingLearner, abc.ABC):
 
     def get_config(self):
         return {**super().get_config(), "shift_labels": self.shift_labels}
+
+
+def _check_stream(x, y, ways):
+    """Raise a `ValueError` if `y` is not one class for each example of `x`."""
+    rank = y.shape.rank
+    shapes = [t.shape for t in tf.nest.flatten(x)]
+    fits = all(shape[:rank].is_compatible_with(y.shape) for shape in shapes)
+    if rank not in (1, 2) or not fits or 0 in y.shape:
+        raise ValueError(
+            "A stream has one label for each example, `[S]` for `x` of shape "
+            "`[S, ...]`, or `[T, S]` for `[T, S, ...]`, and at least one. "
+            "One-hot labels: use `tf.argmax(y, -1)`. "
+            f"Received: y of shape {y.shape}, x of shape "
+            f"{', '.join(map(str, shapes))}"
+        )
+    # Within a graph nobody knows them.
+    if tf.executing_eagerly():
+        check_classes(y, ways=ways)
 
 
 def _mean_crossentropy(logits, labels, mask):

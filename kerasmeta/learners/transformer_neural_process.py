@@ -41,7 +41,7 @@ class TransformerNeuralProcess(NeuralProcessLearner):
         heads: Number of heads of the attention, a divisor of `width`.
         minimum_scale: Positive number, below which no predicted standard
             deviation falls, in the unit of the targets. The authors' code has
-            0.1 here.
+            none by default, and an exponential in place of the softplus.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:

@@ -43,6 +43,11 @@ def linear_baseline(observations, returns, mask):
     return tf.transpose(expected, [1, 0, 2])
 
 
+def num_features(environment):
+    """Return how many features the regression has."""
+    return 2 * environment.observation_size + 4
+
+
 def _by_task(values):
     """Return `[T, H * K, D]` of `[H, T, K, D]`."""
     values = tf.transpose(values, [1, 0, 2, 3])

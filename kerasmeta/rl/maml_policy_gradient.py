@@ -9,6 +9,7 @@ from kerasmeta.rl.advantages import standardize
 from kerasmeta.rl.collect import collect
 from kerasmeta.rl.collect import count_tasks
 from kerasmeta.rl.linear_baseline import linear_baseline
+from kerasmeta.rl.linear_baseline import num_features
 from kerasmeta.rl.policy_learner import PolicyLearner
 from kerasmeta.rl.surrogate import surrogate
 from kerasmeta.rl.task_policies import TaskPolicies
@@ -30,6 +31,9 @@ class MAMLPolicyGradient(PolicyLearner):
 
     over the steps of these episodes, where the advantages `A_t`, discounted
     returns above a linear baseline, have mean 0 and deviation 1 in each task.
+    (With no more steps than the baseline has numbers to fit, twice those of an
+    observation and four, it could fit returns exactly, and nothing would be
+    left to learn from: then the baseline is the mean.)
     Then it acts with `w'`; and the outer loop trains `w` by the policy gradient
     of what the last policies earned, through the inner steps. What a step does
     to the trajectories that the inner gradient is taken from is part of the
@@ -58,7 +62,8 @@ class MAMLPolicyGradient(PolicyLearner):
         inner_steps: Number of inner steps in `fit`.
         test_inner_steps: Number of inner steps in `evaluate`, at least
             `inner_steps`, or `None` for the same.
-        episodes_per_step: Number of episodes that a gradient is taken from.
+        episodes_per_step: Number of episodes that a gradient is taken from;
+            at least 2 where an episode is one step.
         discount: Discount of rewards, in 0..1.
         memory: Number in 0..1: how far back the derivative of an inner
             gradient knows that other weights visit other trajectories. 1 is
@@ -109,6 +114,15 @@ class MAMLPolicyGradient(PolicyLearner):
         self.episodes_per_step = check_positive_int(
             "episodes_per_step", episodes_per_step
         )
+        samples = self.episodes_per_step * environment.horizon
+        if samples == 1:
+            raise ValueError(
+                "One action is neither better nor worse than others: take "
+                "`episodes_per_step` of at least 2. Received: "
+                f"episodes_per_step={episodes_per_step}, in an environment of "
+                "horizon 1"
+            )
+        self._fits_baseline = samples > num_features(environment)
         self.discount = check_share("discount", discount)
         self.memory = check_share("memory", memory)
         self.policies = TaskPolicies(network, self.actions)
@@ -153,8 +167,9 @@ class MAMLPolicyGradient(PolicyLearner):
     def _advantages(self, seen):
         mask = seen["mask"]
         returns = discounted_sums(seen["reward"], self.discount)
-        expected = linear_baseline(seen["observation"], returns, mask)
-        return standardize((returns - expected) * mask, mask, axis=(0, 2))
+        if self._fits_baseline:
+            returns -= linear_baseline(seen["observation"], returns, mask)
+        return standardize(returns * mask, mask, axis=(0, 2))
 
     def adapt(self, weights, experience, step=0):
         """Take one inner step in each task.

@@ -68,6 +68,24 @@ def test_an_example_of_zeros_gives_zeros_and_no_nan():
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
+def test_half_precision(policy):
+    layer = layer_of(policy)
+    # Lengths whose squares float16 does not have.
+    layer.set_weights([300 * KERNEL])
+    x = tf.constant(np.concatenate([300 * X[0], np.zeros((1, 4))]), "float16")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        logits = layer(x)
+    assert logits.dtype == "float16"
+    np.testing.assert_allclose(
+        logits[:-1], 2 * cosines(X[0], KERNEL), atol=0.01
+    )
+    assert (logits[-1].numpy() == 0).all()
+    gradients = tape.gradient(logits, [x, *layer.trainable_variables])
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
 def test_is_saved_with_its_model(tmp_path):
     inputs = keras.Input((4,))
     model = keras.Model(

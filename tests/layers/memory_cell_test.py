@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import kerasmeta as km
 
@@ -63,6 +64,36 @@ def test_writes_where_least_was_used_and_reads_by_content():
     outputs = keras.layers.RNN(cell, return_sequences=True)(X)
     expected = [read_by_hand(cell, xs) for xs in X]
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("policy", ["float16", "mixed_float16"])
+def test_half_precision_is_near_to_full_precision(policy):
+    cells = [
+        km.layers.MemoryCell(UNITS, SLOTS, SIZE, HEADS, DECAY, dtype=dtype)
+        for dtype in ("float32", policy)
+    ]
+    readers = [
+        keras.layers.RNN(cell, return_sequences=True, dtype=cell.dtype_policy)
+        for cell in cells
+    ]
+    # Later the rounding of usage may choose other slots.
+    x = X[:, :2]
+    readers[0](x)
+    # Keys of lengths whose squares float16 does not have.
+    kernel, bias = cells[0].keys.get_weights()
+    cells[0].keys.set_weights([kernel, bias + 1000])
+    expected = readers[0](x).numpy()
+    readers[1](x)
+    cells[1].set_weights(cells[0].get_weights())
+    with tf.GradientTape() as tape:
+        received = readers[1](x)
+        loss = tf.reduce_mean(tf.square(received[..., :UNITS]))
+    assert received.dtype == "float16"
+    assert np.abs(expected).max() > 256
+    scale = 1 + np.abs(expected)
+    assert (np.abs(received.numpy() - expected) / scale).max() < 0.01
+    gradients = tape.gradient(loss, cells[1].trainable_variables)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_later_steps_do_not_change_earlier_ones():

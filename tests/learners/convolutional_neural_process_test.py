@@ -1,7 +1,9 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import kerasmeta as km
 from kerasmeta.learners.convolutional_neural_process import (
     ConvolutionalNeuralProcess,
 )
@@ -34,8 +36,9 @@ def test_predictions_are_those_of_the_formula():
     channels = np.zeros((36, 3))
     for t, row in zip(grid, channels):
         weights = np.exp(-((t - X[:, 0]) ** 2) / (2 * 0.4**2))
-        row[0] = weights.sum()
-        row[1:] = (weights[:, None] * Y).sum(axis=0) / (row[0] + 1e-8)
+        density = weights.sum()
+        row[0] = density / (1 + density)
+        row[1:] = (weights[:, None] * Y).sum(axis=0) / (density + 1e-8)
     functions = learner.network(channels[None].astype("float32"))[0].numpy()
     expected = []
     for query in QUERY_X[:, 0]:
@@ -75,6 +78,33 @@ def test_the_state_is_the_same_in_whatever_order_the_points_come():
     other = learner.adapt(tf.constant(X[order]), tf.constant(Y[order]))
     for name, value in state.items():
         np.testing.assert_allclose(other[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_many_more_points_than_in_training():
+    learner = ConvolutionalNeuralProcess(points_per_unit=8, width=16, levels=2)
+    learner.compile(
+        keras.optimizers.Adam(3e-3, global_clipnorm=10.0),
+        km.losses.GaussianNegativeLogLikelihood(),
+        metrics=[km.metrics.GaussianLogLikelihood()],
+    )
+    curves = km.tasks.GaussianProcessCurves("rbf")
+    learner.fit(curves.episodes(16), steps_per_epoch=100, verbose=0)
+
+    def repeated(x, query_y):
+        support = {
+            name: tf.concat([value] * 10, axis=1)
+            for name, value in x.items()
+            if name.startswith("support")
+        }
+        return {**x, **support}, query_y
+
+    test = curves.episodes(20, seed=1, num_episodes=100)
+    once, often = (
+        learner.evaluate(data, return_dict=True, verbose=0)["log_likelihood"]
+        for data in (test, test.map(repeated))
+    )
+    assert once > -1
+    assert often > once - 10
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,41 @@ def test_samples_are_functions():
     )
 
 
+def test_likelihood_of_all_queries_of_some_draws():
+    learner = made(latent_size=2)
+    noise = seeded_normals([1, 3, 2], [7, 2])[0].numpy()
+    (mean, scale), _ = prior_and_posterior(learner)
+    logs = [log_likelihood(learner, mean + scale * n) for n in noise]
+    expected = np.log(np.mean(np.exp(logs)))
+    state = learner.adapt(tf.constant(X), tf.constant(Y))
+    for query_y in (QUERY_Y, QUERY_Y[:, 0]):
+        received = learner.log_likelihood(state, QUERY_X, query_y, 3, seed=7)
+        np.testing.assert_allclose(received, expected, rtol=1e-4)
+    with pytest.raises(ValueError, match=r"shape \(2, 1\), 3 queries"):
+        learner.log_likelihood(state, QUERY_X, QUERY_Y[:2])
+    with pytest.raises(ValueError, match="Received: num_samples=0"):
+        learner.log_likelihood(state, QUERY_X, QUERY_Y, 0)
+
+
+def test_likelihood_of_all_queries_by_quadrature():
+    learner = made()
+    prior, _ = prior_and_posterior(learner)
+    z = np.linspace(-12.0, 12.0, 20001)
+    weights = np.exp(log_normal(z, *prior)) * (z[1] - z[0])
+    densities = np.exp(log_likelihood(learner, z[:, None]))
+    mean = np.sum(weights * densities)
+    deviation = np.sqrt(np.sum(weights * densities**2) - mean**2)
+    count = 100_000
+    error = 4 * deviation / mean / count**0.5
+    state = learner.adapt(tf.constant(X), tf.constant(Y))
+    received = learner.log_likelihood(state, QUERY_X, QUERY_Y, count)
+    assert abs(received - np.log(mean)) < error < 0.02
+    # It is not that of predictions, of each query by itself.
+    predictions = learner.predict_query(state, tf.constant(QUERY_X))
+    alone = km.ops.gaussian_log_likelihood(QUERY_Y, predictions)
+    assert abs(tf.reduce_sum(alone) - np.log(mean)) > 5 * error
+
+
 def test_the_state_is_the_same_in_whatever_order_the_points_come():
     learner, order = made(), [2, 0, 3, 1]
     state = learner.adapt(tf.constant(X), tf.constant(Y))

@@ -75,6 +75,42 @@ def test_a_stream_is_predicted_before_its_labels_are_told():
     assert np.abs(changed[4:] - logits[4:]).max() > 1e-3
 
 
+def test_several_streams_at_once():
+    learner = made(shift_labels=True)
+    x, labels = np.stack([SUPPORT, SUPPORT[::-1]]), np.stack([LABELS] * 2)
+    logits = learner.predict_stream(x, labels)
+    assert logits.shape == (2, 6, 3)
+    for sequence, expected in zip(x, logits, strict=True):
+        alone = learner.predict_stream(sequence, LABELS)
+        np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-6)
+    # In a graph that knows no sizes, too.
+    traced = tf.function(
+        learner.predict_stream,
+        input_signature=[
+            tf.TensorSpec([None, None, 3]),
+            tf.TensorSpec([None, None], "int32"),
+        ],
+    )
+    again = traced(tf.constant(x), tf.constant(labels, "int32"))
+    np.testing.assert_allclose(again, logits, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "y, received",
+    [
+        ([0, 7, -1, 1, 0, 0], r"support labels \[-1, 0, 1, 7\]"),
+        ([0.0, 0.5, 1.0, 0.0, 0.0, 0.0], "0.5"),
+        (LABELS[:5], r"y of shape \(5,\), x of shape \(6, 3\)"),
+        (np.eye(3)[LABELS][:, :2], r"y of shape \(6, 2\)"),
+        (np.eye(3)[LABELS], "support_y="),
+        (1, r"y of shape \(\)"),
+    ],
+)
+def test_bad_labels_of_a_stream(y, received):
+    with pytest.raises(ValueError, match=f"Received: .*{received}"):
+        made(shift_labels=True).predict_stream(SUPPORT, y)
+
+
 def test_the_loss_of_the_stream_is_added_in_training():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     learner = made(shift_labels=True)

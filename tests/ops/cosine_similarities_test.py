@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import kerasmeta as km
@@ -26,3 +27,21 @@ def test_zeros_have_no_direction_and_finite_gradients():
         cosines = km.ops.cosine_similarities(a, a)
     assert cosines[0].numpy().tolist() == [0.0, 0.0]
     assert np.isfinite(tape.gradient(cosines, a)).all()
+
+
+@pytest.mark.parametrize(
+    "dtype, error", [("float16", 1e-3), ("bfloat16", 8e-3)]
+)
+def test_half_precision(dtype, error):
+    a = tf.constant([[300.0, 400.0], [1e-3, 0.0], [0.0, 0.0]], dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(a)
+        cosines = km.ops.cosine_similarities(a, a)
+    assert cosines.dtype == dtype
+    np.testing.assert_allclose(
+        tf.cast(cosines, "float32"),
+        [[1, 0.6, 0], [0.6, 1, 0], [0, 0, 0]],
+        atol=error,
+    )
+    gradient = tf.cast(tape.gradient(cosines, a), "float32")
+    assert np.isfinite(gradient).all()

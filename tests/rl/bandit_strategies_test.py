@@ -41,6 +41,13 @@ def bound_choice(wins, losses, generator):
     return bounds.argmax(axis=1)
 
 
+def prior_bound_choice(wins, losses, generator):
+    wins, pulls = wins + 1, wins + losses + 2
+    logarithm = np.log(pulls.sum(axis=1, keepdims=True))
+    bounds = wins / pulls + 0.3 * np.sqrt(2 * logarithm / pulls)
+    return bounds.argmax(axis=1)
+
+
 def greedy_choice(wins, losses, generator):
     # Means of no more than 30 pulls differ by more than what is taken off.
     pulls = wins + losses
@@ -56,6 +63,7 @@ def random_choice(wins, losses, generator):
     [
         (km.rl.ThompsonSampling(), posterior_choice),
         (km.rl.UCB1(exploration=0.5), bound_choice),
+        (km.rl.UCB1(exploration=0.3, prior=1), prior_bound_choice),
         (km.rl.Greedy(), greedy_choice),
         (km.rl.RandomArms(), random_choice),
     ],
@@ -87,6 +95,9 @@ def test_choices_on_known_counts():
     arms = km.rl.UCB1(exploration=1e-3).choose(wins, losses, [0, 0])
     # What was never pulled comes first; then the best mean.
     np.testing.assert_array_equal(arms, [2, 2])
+    # With a prior it is the best posterior mean, of equals the least pulled.
+    arms = km.rl.UCB1(exploration=1e-3, prior=1).choose(wins, losses, [0, 0])
+    np.testing.assert_array_equal(arms, [0, 2])
     # The posterior means are 2/3, 1/3 and 1/2, and all 2/3.
     arms = km.rl.Greedy().choose(wins, losses, [0, 0])
     np.testing.assert_array_equal(arms, [0, 2])
@@ -116,5 +127,7 @@ def test_intervals_are_over_tasks():
 def test_bad_arguments():
     with pytest.raises(ValueError, match="exploration=0"):
         km.rl.UCB1(exploration=0)
+    with pytest.raises(ValueError, match="prior=-1"):
+        km.rl.UCB1(prior=-1)
     with pytest.raises(ValueError, match="pulls=0"):
         played(km.rl.RandomArms(), 2, pulls=0)

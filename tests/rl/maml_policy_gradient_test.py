@@ -203,6 +203,29 @@ def test_episodes_end_and_count_no_more():
     assert (advantage[2:, 0] == 0).all()
 
 
+def advantages(learner, observation, reward):
+    mask = tf.ones_like(reward)
+    seen = {"observation": observation, "reward": reward, "mask": mask}
+    return learner._advantages(seen).numpy()
+
+
+def test_few_steps_have_the_mean_for_a_baseline():
+    """Regression on more numbers than there are steps would leave nothing."""
+    generator = np.random.default_rng(0)
+    mdps = km.rl.TabularMDPs(states=10, horizon=6)
+    for episodes in (2, 4, 5):
+        learner = made(mdps, episodes_per_step=episodes, discount=0.0)
+        shape = (6, 3, episodes)
+        seen = tf.constant(generator.normal(size=(*shape, 10)), "float32")
+        reward = generator.normal(size=shape)
+        received = advantages(learner, seen, tf.constant(reward, "float32"))
+        centred = reward - reward.mean(axis=(0, 2), keepdims=True)
+        deviation = reward.std(axis=(0, 2), keepdims=True)
+        is_mean = np.allclose(received, centred / deviation, atol=1e-4)
+        # The baseline has 24 numbers to fit.
+        assert is_mean == (6 * episodes <= 24)
+
+
 def test_fit_evaluate_and_save(tmp_path):
     learner = made(inner_steps=1, test_inner_steps=2)
     history = learner.fit(BANDITS.trials(3), steps_per_epoch=2, verbose=0)
@@ -279,6 +302,12 @@ def test_a_sub_classed_network():
     wide(tf.zeros([1, 1]))
     with pytest.raises(ValueError, match=r"Received: .*\(1, 3\)"):
         made(network=wide)
+
+
+def test_one_action_teaches_nothing():
+    with pytest.raises(ValueError, match="Received: episodes_per_step=1"):
+        made(episodes_per_step=1)
+    made(km.rl.TabularMDPs(horizon=2), episodes_per_step=1)
 
 
 def test_the_network_must_fit():
