@@ -56,6 +56,7 @@ def audio_encoder(
     _check_blocks(check_positive_int("blocks", blocks), x.shape[1:])
     x = layers.BatchNormalization(name="bands_norm")(x)
     x = layers.Reshape((*x.shape[1:], 1), name="image")(x)
+    check_positive_int("filters", filters)
     for block in range(1, blocks + 1):
         x = layers.Conv2D(
             filters, 3, padding="same", name=f"block{block}_conv"

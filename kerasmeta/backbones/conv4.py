@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from kerasmeta.backbones.images import block_widths
+from kerasmeta.backbones.images import check_image_shape
 from kerasmeta.layers import FiLM
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
@@ -64,14 +66,8 @@ def conv4(
     (None, 64)
     """
     check_choice("downsampling", downsampling, ("max_pool", "stride"))
-    if len(input_shape) != 3 or min(input_shape[:2]) < 16:
-        raise ValueError(
-            "`input_shape` must be (height, width, channels) with at least 16 "
-            "pixels each way, because four blocks halve it four times. "
-            f"Received: input_shape={input_shape}"
-        )
-    widths = _widths(filters)
-    x = inputs = keras.Input(input_shape)
+    widths = block_widths(filters)
+    x = inputs = keras.Input(check_image_shape(input_shape))
     if context_size is not None:
         context = keras.Input(
             (check_positive_int("context_size", context_size),)
@@ -97,15 +93,3 @@ def conv4(
     if num_classes is not None:
         x = layers.Dense(num_classes, name="head")(x)
     return keras.Model(inputs, x, name=name)
-
-
-def _widths(filters):
-    """Return the number of filters of each of the four blocks."""
-    is_tuple = isinstance(filters, (tuple, list))
-    widths = tuple(filters) if is_tuple else (filters,) * 4
-    if len(widths) != 4:
-        raise ValueError(
-            "`filters` must be one number for all four blocks, or four. "
-            f"Received: filters={filters!r}"
-        )
-    return tuple(check_positive_int("filters", width) for width in widths)

@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers
 
 from kerasmeta.utils import check_positive_int
+from kerasmeta.utils import check_widths
 
 
 def mlp(input_shape, num_outputs, units=(40, 40), name="mlp"):
@@ -31,12 +32,12 @@ def mlp(input_shape, num_outputs, units=(40, 40), name="mlp"):
     >>> km.backbones.mlp((1,), 1).count_params()
     1761
     """
-    for argument, value in (("input_shape", input_shape), ("units", units)):
-        if np.ndim(value) != 1:
-            raise ValueError(
-                f"`{argument}` must be a tuple of integers, such as `(10,)`. "
-                f"Received: {argument}={value!r}"
-            )
+    if np.ndim(input_shape) != 1:
+        raise ValueError(
+            "`input_shape` must be a tuple of integers, such as `(10,)`. "
+            f"Received: input_shape={input_shape!r}"
+        )
+    units = check_widths("units", units)
     check_positive_int("num_outputs", num_outputs)
     inputs = keras.Input(input_shape)
     x = inputs

@@ -3,9 +3,11 @@
 import keras
 from keras import layers
 
+from kerasmeta.backbones.images import block_widths
 from kerasmeta.backbones.images import check_image_shape
 from kerasmeta.backbones.images import conv_and_norm
 from kerasmeta.layers import DropBlock
+from kerasmeta.utils import check_fraction
 
 
 def resnet12(
@@ -36,7 +38,8 @@ def resnet12(
         input_shape: `(height, width, channels)`, 16 pixels or more each way;
             the papers' is `(84, 84, 3)`.
         num_classes: Width of the head, or `None` for no head.
-        filters: Number of filters of each of the four blocks.
+        filters: Number of filters of each block: one for all, or a tuple of
+            four.
         drop_rate: Share of features that are dropped in training, in [0, 1).
         block_size: Side of the squares that are dropped in the last blocks.
         name: Name of the model.
@@ -45,8 +48,9 @@ def resnet12(
         A built functional `keras.Model`.
 
     Raises:
-        ValueError: If `input_shape` is not three numbers or too small, or
-            `drop_rate` is not in [0, 1).
+        ValueError: If `input_shape` is not three numbers or too small,
+            `filters` neither a positive integer nor four of them,
+            `block_size` no positive integer, or `drop_rate` not in [0, 1).
 
     Example:
 
@@ -54,9 +58,10 @@ def resnet12(
     >>> network.output_shape
     (None, 32)
     """
+    check_fraction("drop_rate", drop_rate)
     inputs = keras.Input(check_image_shape(input_shape))
     x = inputs
-    for block, width in enumerate(filters, 1):
+    for block, width in enumerate(block_widths(filters), 1):
         x = _block(x, width, f"block{block}")
         if block <= 2:
             drop = layers.Dropout(drop_rate, name=f"block{block}_drop")

@@ -7,6 +7,7 @@ from kerasmeta.layers import AttentionPooling
 from kerasmeta.layers import MaskedMean
 from kerasmeta.utils import check_choice
 from kerasmeta.utils import check_positive_int
+from kerasmeta.utils import check_widths
 
 
 def text_encoder(
@@ -45,8 +46,8 @@ def text_encoder(
         number of tokens.
 
     Raises:
-        ValueError: If a size is not a positive integer, or `pooling` is
-            unknown.
+        ValueError: If a size is not a positive integer, `units` no tuple of
+            them, or `pooling` is unknown.
 
     Example:
 
@@ -63,6 +64,7 @@ def text_encoder(
     """
     check_positive_int("vocabulary_size", vocabulary_size, 2)
     check_choice("pooling", pooling, ("mean", "attention"))
+    units = check_widths("units", units)
     inputs = keras.Input((None,), dtype="int32")
     x = layers.Embedding(
         vocabulary_size,

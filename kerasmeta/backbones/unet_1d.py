@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from kerasmeta.utils import check_positive_int
+
 
 def unet_1d(input_shape, num_outputs, width=32, levels=4, name="unet_1d"):
     """Return a convolutional network that sees a sequence at several scales.
@@ -27,7 +29,8 @@ def unet_1d(input_shape, num_outputs, width=32, levels=4, name="unet_1d"):
         A built functional `keras.Model`.
 
     Raises:
-        ValueError: If the length is no such multiple.
+        ValueError: If the length is no such multiple, or `width` or `levels`
+            no positive integer.
 
     Example:
 
@@ -35,7 +38,10 @@ def unet_1d(input_shape, num_outputs, width=32, levels=4, name="unet_1d"):
     >>> network.output_shape
     (None, 64, 2)
     """
-    if np.shape(input_shape) != (2,) or input_shape[0] % 2**levels:
+    check_positive_int("levels", levels)
+    check_positive_int("width", width)
+    is_shape = np.shape(input_shape) == (2,) and None not in input_shape
+    if not is_shape or input_shape[0] % 2**levels:
         raise ValueError(
             "`input_shape` must be (length, channels) with a length that is a "
             f"multiple of 2 ** levels = {2**levels}. Pad, or use fewer levels. "

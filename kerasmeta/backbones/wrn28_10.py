@@ -4,6 +4,8 @@ import keras
 from keras import layers
 
 from kerasmeta.backbones.images import check_image_shape
+from kerasmeta.utils import check_fraction
+from kerasmeta.utils import check_positive_int
 
 
 def wrn28_10(
@@ -33,14 +35,16 @@ def wrn28_10(
         A built functional `keras.Model`.
 
     Raises:
-        ValueError: If `input_shape` is not three numbers or too small, or
-            `drop_rate` is not in [0, 1).
+        ValueError: If `input_shape` is not three numbers or too small,
+            `width` no positive integer, or `drop_rate` not in [0, 1).
 
     Example:
 
     >>> km.backbones.wrn28_10((32, 32, 3), width=1).output_shape
     (None, 64)
     """
+    check_positive_int("width", width)
+    check_fraction("drop_rate", drop_rate)
     inputs = keras.Input(check_image_shape(input_shape))
     x = _conv(inputs, 16, 3, 1, "stem")
     for group, (filters, strides) in enumerate(

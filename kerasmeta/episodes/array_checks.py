@@ -42,29 +42,41 @@ def decode_labels(labels, name="y"):
         ) from error
 
 
-def check_arrays(x, num_examples, name="x"):
-    """Return a nest of examples as arrays, or say which is wrong and how."""
+def check_arrays(x, num_examples, name="x", check_array=None):
+    """Return a nest of examples as arrays, or say which is wrong and how.
+
+    Args:
+        x: Nest of examples.
+        num_examples: How many there must be.
+        name: What they are called in messages.
+        check_array: Function of an array, `num_examples` and its name, or
+            `None` for the check of real numbers.
+    """
+    check_array = check_array or check_numbers
     # A list is an array in the making, to Keras and to `tf.data`.
     if not isinstance(x, (dict, tuple)):
-        return _check_array(x, num_examples, name)
+        return check_array(x, num_examples, name)
     if not x:
         raise ValueError(
             f"`{name}` must hold at least one array. Received: {name}={x}"
         )
     if isinstance(x, dict):
         return {
-            key: check_arrays(value, num_examples, f"{name}[{key!r}]")
+            key: check_arrays(
+                value, num_examples, f"{name}[{key!r}]", check_array
+            )
             for key, value in x.items()
         }
     return tuple(
-        check_arrays(value, num_examples, f"{name}[{i}]")
+        check_arrays(value, num_examples, f"{name}[{i}]", check_array)
         for i, value in enumerate(x)
     )
 
 
-def _check_array(array, num_examples, name):
+def check_numbers(array, num_examples, name):
+    """Return real numbers as an array, or say what is wrong with them."""
     if not isinstance(array, np.memmap):
-        array = _to_array(array)
+        array = to_array(array)
     _check_dtype(array, name)
     _check_shape(array, num_examples, name)
     # A mapped file may be too large to read: what is drawn is checked then.
@@ -122,15 +134,16 @@ def _check_shape(array, num_examples, name):
         )
 
 
-def _to_array(value):
+def to_array(value):
+    """Return an array, of objects where rows have different shapes."""
     try:
         return np.asarray(value)
-    except ValueError:  # Rows of different shapes.
+    except ValueError:
         return np.fromiter(value, dtype=object)
 
 
 def _to_label_array(labels):
-    array = _to_array(labels)
+    array = to_array(labels)
     # NumPy makes one string type of a list of strings, numbers and NULs.
     if array.dtype.kind in "US" and not hasattr(labels, "dtype"):
         return np.array(labels, dtype=object)

@@ -5,6 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasmeta.episodes.array_checks import check_arrays
+from kerasmeta.episodes.array_checks import check_numbers
+from kerasmeta.episodes.array_checks import to_array
 from kerasmeta.episodes.array_source import as_example
 from kerasmeta.utils import check_positive_int
 
@@ -23,9 +25,11 @@ def embed(backbone, data, batch_size=256):
     Args:
         backbone: Built `keras.Model` from examples to features.
         data: Examples, an array `[num_examples, ...]`, or a dictionary or
-            tuple of arrays, converted as `episodes_from_arrays` does; or a
-            `tf.data.Dataset` of batches of examples, or of `(examples,
-            labels)`, such as `image_dataset_from_directory(shuffle=False)`.
+            tuple of arrays, converted as `episodes_from_arrays` does; an array
+            may also hold strings, `[num_examples]` or `[num_examples, ...]`,
+            or be a list of them; or a `tf.data.Dataset` of batches of
+            examples, or of `(examples, labels)`, such as
+            `image_dataset_from_directory(shuffle=False)`.
         batch_size: Number of examples to embed at a time. A dataset has its
             own.
 
@@ -35,8 +39,8 @@ def embed(backbone, data, batch_size=256):
         `(features, labels)`.
 
     Raises:
-        ValueError: If there are no examples, they are not what
-            `episodes_from_arrays` takes, or a dataset is endless.
+        ValueError: If there are no examples, they are neither what
+            `episodes_from_arrays` takes nor strings, or a dataset is endless.
 
     Example:
 
@@ -80,14 +84,43 @@ def embed(backbone, data, batch_size=256):
 
 
 def _check_examples(data):
-    first = [*tf.nest.flatten(data), ()][0]
-    if np.shape(first)[:1] == (0,):
+    first = data
+    while isinstance(first, (dict, tuple)) and first:
+        first = first[next(iter(first)) if isinstance(first, dict) else 0]
+    is_vector = isinstance(first, (list, dict, tuple)) or np.ndim(first)
+    count = len(first) if is_vector else 1
+    if not count:
         raise ValueError(
             "`data` must hold at least one example. "
             f"Received: data.shape={np.shape(first)}"
         )
-    count = len(first) if np.ndim(first) else 1
-    return check_arrays(data, num_examples=count, name="data")
+    return check_arrays(data, count, "data", _check_array)
+
+
+def _check_array(array, num_examples, name):
+    """Return an array of numbers or strings, or say what is wrong with it."""
+    if isinstance(array, np.memmap) or not _begins_with_string(array):
+        return check_numbers(array, num_examples, name)
+    strings = np.array(array, dtype=object)
+    if strings.ndim < 1 or len(strings) != num_examples:
+        raise ValueError(
+            f"`{name}` must be an array of as many examples as the others, "
+            f"{num_examples}. Received: {name}.shape={strings.shape}"
+        )
+    for value in strings.flat:
+        if not isinstance(value, (str, bytes)):
+            raise ValueError(
+                f"`{name}` must hold either strings or numbers. Drop or fill "
+                f"what is neither. Received: {value!r} among strings"
+            )
+    return strings
+
+
+def _begins_with_string(array):
+    array = to_array(array)
+    is_object = array.dtype.kind == "O" and array.size
+    first = array.flat[0] if is_object else None
+    return array.dtype.kind in "UST" or isinstance(first, (str, bytes))
 
 
 def _batch(arrays, start, size):

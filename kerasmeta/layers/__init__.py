@@ -7,6 +7,7 @@ from kerasmeta.layers.cosine_dense import CosineDense
 from kerasmeta.layers.cross_attention import CrossAttention
 from kerasmeta.layers.drop_block import DropBlock
 from kerasmeta.layers.film import FiLM
+from kerasmeta.layers.hashed_n_grams import HashedNGrams
 from kerasmeta.layers.impute import Impute
 from kerasmeta.layers.in_context_block import InContextBlock
 from kerasmeta.layers.labelled_examples import LabelledExamples

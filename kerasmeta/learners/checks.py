@@ -143,6 +143,23 @@ def check_classes(support_y, query_y=None, ways=None):
         )
 
 
+def check_labelled(support_y):
+    """Return the labels that are not -1, which says that there is none.
+
+    Args:
+        support_y: Labels of support examples, `[n]`, or what is no label.
+    """
+    if tf.nest.is_nested(support_y):
+        return support_y
+    labelled = tf.boolean_mask(support_y, support_y != -1)
+    if not len(labelled):
+        raise ValueError(
+            "A support example of each class must have a label, 0..ways-1; -1 "
+            "are those without. Received: labels of -1 only"
+        )
+    return labelled
+
+
 def _check_values(learner, name, values):
     imputes = any(isinstance(v, Impute) for v in learner._flatten_layers())
     for value in tf.nest.flatten(values):

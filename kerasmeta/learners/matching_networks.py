@@ -99,7 +99,10 @@ class MatchingNetworks(EmbeddingLearner):
     def _add_context(self, size):
         dtype = self.variable_dtype
         self.support_context = layers.Bidirectional(
-            layers.LSTM(size, return_sequences=True, dtype=dtype),
+            # cuDNN takes padding at the end only; a support set has holes.
+            layers.LSTM(
+                size, return_sequences=True, use_cudnn=False, dtype=dtype
+            ),
             merge_mode="sum",
             dtype=dtype,
             name="support_context",

@@ -30,7 +30,8 @@ class TransductiveLearner(EmbeddingLearner, abc.ABC):
 
     A subclass writes `classify`, for a whole meta-batch. Queries that are
     padding are zeros there, and count as little as the subclass lets them: all
-    sums over queries must be weighted by `is_query`.
+    sums over queries must be weighted by `is_query`. What else its `fit_head`
+    puts into the state, `classify` gets by name.
 
     Args:
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
@@ -62,6 +63,4 @@ class TransductiveLearner(EmbeddingLearner, abc.ABC):
             is_query = tf.cast(mask, embeddings.dtype)[..., None]
             zeros = tf.zeros_like(embeddings)
             embeddings = tf.where(is_query > 0, embeddings, zeros)
-        return self.classify(
-            state["support"], state["members"], embeddings, is_query
-        )
+        return self.classify(**state, query=embeddings, is_query=is_query)

@@ -7,4 +7,5 @@ from kerasmeta.utils.checks import check_positive_int
 from kerasmeta.utils.checks import check_positive_number
 from kerasmeta.utils.checks import check_seed
 from kerasmeta.utils.checks import check_share
+from kerasmeta.utils.checks import check_widths
 from kerasmeta.utils.graph_memory import peak_bytes

@@ -25,6 +25,18 @@ def check_positive_int(name, value, minimum=1):
     return number
 
 
+def check_widths(name, value):
+    """Return a tuple of integers above zero, or say what is wrong with it."""
+    try:
+        widths = [check_positive_int(name, width) for width in value]
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"`{name}` must be a tuple of positive integers, such as `(10,)`. "
+            f"Received: {name}={value!r}"
+        ) from None
+    return tuple(widths)
+
+
 def check_seed(seed):
     """Return `seed` as an `int` that fits the 63 bits of a stateless seed."""
     seed = check_positive_int("seed", seed, minimum=0)

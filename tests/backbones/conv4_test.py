@@ -44,6 +44,14 @@ def test_wrong_widths(filters):
         km.backbones.conv4((28, 28, 1), filters=filters)
 
 
+@pytest.mark.parametrize(
+    "shape", [(None, None, 1), (28, 28), (8, 28, 1), (28, 28, 0), 28]
+)
+def test_wrong_images(shape):
+    with pytest.raises(ValueError, match="Received: input_shape="):
+        km.backbones.conv4(shape)
+
+
 def test_a_context_of_zeros_changes_nothing():
     plain = km.backbones.conv4((16, 16, 1), filters=4)
     network = km.backbones.conv4((16, 16, 1), filters=4, context_size=3)

@@ -38,6 +38,27 @@ def test_drops_in_training_only():
     assert np.abs(network(x, training=True) - network(x, training=True)).max()
 
 
+def test_one_number_for_all_blocks():
+    network = km.backbones.resnet12((16, 16, 1), filters=3)
+    assert network.output_shape == (None, 3)
+    assert network.get_layer("block4_3_conv").filters == 3
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("filters", (2, 3, 4, 0)),
+        ("filters", (2, 3, 4, 5, 6)),
+        ("drop_rate", 1.0),
+        ("block_size", 0),
+    ],
+)
+def test_wrong_arguments(name, value):
+    arguments = {"filters": (2, 3, 4, 5), name: value}
+    with pytest.raises(ValueError, match=f"Received: {name}="):
+        km.backbones.resnet12((16, 16, 1), **arguments)
+
+
 def test_needs_pixels():
     with pytest.raises(ValueError, match=r"input_shape=\(8, 28, 1\)"):
         km.backbones.resnet12((8, 28, 1))

@@ -48,6 +48,12 @@ def test_rejects_an_empty_vocabulary():
         km.backbones.text_encoder(1)
 
 
+@pytest.mark.parametrize("units", [64, (0,), (2.5,), "ab", None])
+def test_rejects_units_that_are_no_tuple_of_sizes(units):
+    with pytest.raises(ValueError, match="Received: units="):
+        km.backbones.text_encoder(9, units=units)
+
+
 def test_rejects_an_unknown_pooling():
     with pytest.raises(ValueError, match="pooling='max'"):
         km.backbones.text_encoder(9, pooling="max")

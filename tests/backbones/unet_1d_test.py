@@ -20,3 +20,9 @@ def test_shapes():
     assert network.output_shape == (None, 16, 5)
     with pytest.raises(ValueError, match=r"2 \*\* levels = 8"):
         unet_1d((12, 3), 5, levels=3)
+
+
+@pytest.mark.parametrize("name", ["width", "levels"])
+def test_wrong_arguments(name):
+    with pytest.raises(ValueError, match=f"Received: {name}=0"):
+        unet_1d((16, 3), 5, **{name: 0})

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 import kerasmeta as km
 
@@ -34,3 +35,12 @@ def test_is_as_wide_as_it_is_told():
     sizes = [np.prod(v.shape) for v in network.trainable_variables]
     assert sum(sizes) == by_hand(1)[0] + 64 * 5 + 5
     assert network(np.zeros((2, 16, 16, 3))).shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    "name, value", [("drop_rate", 1.0), ("drop_rate", -0.1), ("width", 0)]
+)
+def test_wrong_arguments(name, value):
+    arguments = {"width": 1, name: value}
+    with pytest.raises(ValueError, match=f"Received: {name}={value}"):
+        km.backbones.wrn28_10((16, 16, 3), **arguments)

@@ -48,6 +48,56 @@ def test_several_inputs():
     np.testing.assert_allclose(features, expected, rtol=1e-6)
 
 
+def text_backbone():
+    vectorizer = keras.layers.TextVectorization(output_mode="count")
+    vectorizer.adapt(["dim the lamp", "buy a lamp"])
+    return keras.Sequential([keras.Input((), dtype="string"), vectorizer])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [list, np.array, lambda x: np.array(x, "O"), np.char.encode, tf.constant],
+)
+def test_strings(kind):
+    texts = ["dim a lamp", "buy the lamp, buy", "", "röter"]
+    backbone = text_backbone()
+    features = km.evaluation.embed(backbone, kind(texts), batch_size=3)
+    expected = backbone(tf.constant(texts))
+    np.testing.assert_array_equal(features, expected)
+    assert features.dtype == "float32" and features.sum() == 3 + 4 + 1
+
+
+def test_strings_beside_numbers():
+    a = keras.Input((1,), name="a", dtype="string")
+    b = keras.Input((2,), name="b")
+    columns = [km.layers.OneHotStrings(["oats"])(a), b]
+    backbone = keras.Model({"a": a, "b": b}, keras.ops.concatenate(columns, 1))
+    x = {"a": [["oats"], ["rye"], ["oats"]], "b": np.ones((3, 2))}
+    features = km.evaluation.embed(backbone, x, batch_size=2)
+    np.testing.assert_array_equal(
+        features, [[0, 1, 1, 1], [1, 0, 1, 1], [0, 1, 1, 1]]
+    )
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ([], "at least one example"),
+        ("dim the lamp", r"data.shape=\(\)"),
+        (["dim", None], "Received: None among strings"),
+        (["dim", 1.0], "Received: 1.0 among strings"),
+        ([None, "dim"], "Received: data.dtype=object"),
+        (
+            {"a": ["dim", "buy"], "b": ["dim"]},
+            r"2. Received: data\['b'\].shape",
+        ),
+    ],
+)
+def test_wrong_strings(data, message):
+    with pytest.raises(ValueError, match=message):
+        km.evaluation.embed(text_backbone(), data)
+
+
 def test_features_of_half_precision_are_whole():
     backbone = keras.Sequential(
         [keras.Input((3,)), keras.layers.Dense(2, dtype="mixed_float16")]

@@ -95,6 +95,14 @@ def test_padding_and_absent_classes_do_not_matter(context):
     assert set(padded.argmax(axis=-1)) <= {1, 2}
 
 
+def test_padding_may_be_anywhere_on_a_gpu():
+    """The LSTM of cuDNN would refuse it."""
+    learner = MatchingNetworks(identity(), full_context_embeddings=True)
+    context = learner.support_context
+    assert context.forward_layer.use_cudnn is False
+    assert context.backward_layer.use_cudnn is False
+
+
 def test_the_order_matters_with_context_only():
     order = np.array([3, 0, 6, 1, 5, 2, 4])
     for context in (False, True):
