@@ -100,14 +100,15 @@ def clinc150(folder, episodes):
     words = keras.Input((tf_idf.vocabulary_size(),))
     frozen = {"seed": 1, "num_episodes": episodes}
     spec = Spec(5, 1, 15)
+    backbone = text_backbone(inverse_frequencies(n_grams(texts[~test])))
     return Domain(
         "CLINC150, text",
         "5-way 1-shot, unseen topics",
-        proto_net(text_backbone(), 800, 5e-3),
+        proto_net(backbone, 800, 5e-3),
         make(
-            texts[~test], intents[~test], Spec(20, 1, 5), 2, vectorizer=tokens
+            texts[~test], intents[~test], Spec(20, 1, 5), 2, vectorizer=n_grams
         ),
-        make(texts[test], intents[test], spec, vectorizer=tokens, **frozen),
+        make(texts[test], intents[test], spec, vectorizer=n_grams, **frozen),
         steps=800,
         floor_backbone=keras.Model(
             words, keras.layers.UnitNormalization()(words)
@@ -118,40 +119,28 @@ def clinc150(folder, episodes):
     )
 
 
-def tokens(texts, size=24, buckets=20_000):
-    """Return hashed words `[n, size]`, which need no vocabulary; 0 is none."""
-    words = tf.strings.split(
-        tf.strings.regex_replace(tf.strings.lower(texts), "[^a-z0-9 ]", "")
-    )
-    ids = tf.strings.to_hash_bucket_fast(words, buckets - 1) + 1
-    return ids.to_tensor(0, shape=[None, size])
+def n_grams(texts, buckets=4096):
+    """Return how often each piece of a word occurs, `[n, buckets]`."""
+    counts = km.layers.HashedNGrams(buckets)(tf.constant(texts))
+    return tf.cast(tf.minimum(counts, 255), "uint8")
 
 
-def text_backbone(buckets=20_000):
-    """A bag of words whose weights are learned, and some learned meaning.
+def inverse_frequencies(counts):
+    """Return a weight for each bucket: how few of the texts it occurs in."""
+    texts = np.count_nonzero(counts, axis=0)
+    return np.log((1 + len(counts)) / (1 + texts)).astype("float32")
 
-    Each word has a fixed random vector, so that words of unseen topics are
-    told apart; common words lose weight in training, as in tf-idf.
-    """
-    ids = keras.Input((24,), dtype="int64")
-    vectors = keras.layers.Embedding(
-        buckets, 1024, embeddings_initializer="random_normal", trainable=False
-    )(ids)
-    meanings = keras.layers.Embedding(
-        buckets, 128, embeddings_initializer="zeros"
-    )(ids)
-    meanings = keras.layers.Dropout(0.3, noise_shape=(None, 24, 1))(meanings)
-    logs = keras.layers.Embedding(buckets, 1, embeddings_initializer="zeros")
-    is_word = keras.ops.cast(ids[..., None] > 0, "float32")
-    weights = keras.ops.exp(logs(ids)) * is_word
-    bag = keras.ops.sum(weights * vectors, axis=1)
-    outputs = keras.layers.Concatenate()(
-        [
-            keras.layers.UnitNormalization()(bag),
-            keras.ops.sum(weights * meanings, axis=1),
-        ]
-    )
-    return keras.Model(ids, 3 * outputs)
+
+def text_backbone(weights):
+    """Bags of n-grams whose weights are learned, from those of tf-idf on."""
+    counts = keras.Input(weights.shape)
+    logs = keras.ops.log(keras.ops.maximum(counts, 1))
+    bags = keras.ops.where(counts > 0, 1 + logs, 0)
+    bags = keras.layers.Dropout(0.2)(bags)
+    diagonal = keras.layers.EinsumDense("bi,i->bi", len(weights))
+    bags = keras.layers.UnitNormalization()(diagonal(bags))
+    diagonal.set_weights([weights])
+    return keras.Model(counts, 2.6 * bags)
 
 
 def heard_elsewhere(log_mel, seed):

@@ -4,8 +4,10 @@ ProtoNet and R2D2 train on episodes; SimpleShot's backbone, the same network,
 trains by an ordinary `fit` on all training classes at once. Each for the same
 number of minutes, compiling included. 600 fixed 5-way tasks of topics and
 speakers never seen in training, beside a floor that needs no training: the
-nearest class mean of log-mel energies, or of tf-idf vectors, whose weights of
-words are of all texts, those of the test included.
+nearest class mean of log-mel energies, or of tf-idf vectors of words, weighed
+by all texts, those of the test included, or by the training texts. Learners of
+texts get counts of words and of their pieces; untrained, their network weighs
+those by how rare they are in the training texts.
 
 Then sentences of CLINC150 that belong to none of its intents are mixed into
 each task, as many as there are other queries: the AUROC of telling them apart
@@ -43,7 +45,7 @@ class Problem:
     rate: float
     train: tuple
     test: tuple
-    floor: np.ndarray
+    floors: dict
     spec: km.episodes.EpisodeSpec
     augment: callable = None
     out_of_scope: tf.Tensor | None = None
@@ -53,18 +55,32 @@ def clinc150(folder):
     texts, intents, test, out_of_scope = domain_data.clinc150_texts(folder)
     tf_idf = keras.layers.TextVectorization(output_mode="tf_idf")
     tf_idf.adapt(texts)
-    x = domain_data.tokens(texts).numpy()
+    words = keras.layers.TextVectorization(output_mode="count")
+    words.adapt(texts)
+    rare = domain_data.inverse_frequencies(words(texts[~test]))
+    x = domain_data.n_grams(texts).numpy()
+    weights = domain_data.inverse_frequencies(x[~test])
     _, y = np.unique(intents, return_inverse=True)
     return Problem(
         "CLINC150, unseen topics",
-        domain_data.text_backbone,
+        lambda: domain_data.text_backbone(weights),
         rate=5e-3,
         train=(x[~test], y[~test]),
         test=(x[test], y[test]),
-        floor=tf.math.l2_normalize(tf_idf(texts[test]), axis=-1).numpy(),
+        floors={
+            "floor": unit(tf_idf(texts[test])),
+            "floor, weights of training texts": unit(
+                rare * words(texts[test]).numpy()
+            ),
+        },
         spec=km.episodes.EpisodeSpec(20, 1, 5),
-        out_of_scope=domain_data.tokens(out_of_scope),
+        out_of_scope=tf.cast(domain_data.n_grams(out_of_scope), "float32"),
     )
+
+
+def unit(vectors):
+    vectors = tf.cast(vectors, "float32")
+    return tf.math.l2_normalize(vectors, axis=-1).numpy()
 
 
 def fsdd(folder):
@@ -79,7 +95,7 @@ def fsdd(folder):
         rate=2e-3,
         train=(x[~test], y[~test]),
         test=(x[test], y[test]),
-        floor=x[test].reshape(test.sum(), -1),
+        floors={"floor": x[test].reshape(test.sum(), -1)},
         spec=km.episodes.EpisodeSpec(10, 1, 5),
         augment=domain_data.heard_elsewhere,
     )
@@ -129,7 +145,14 @@ def simple_shot(problem, arguments):
     return compile_learner(learner, rate=problem.rate)
 
 
+def untrained(problem, _):
+    """Return the network as it begins: what its features alone are worth."""
+    learner = km.learners.ProtoNet(problem.build())
+    return compile_learner(learner, rate=problem.rate)
+
+
 LEARNERS = {
+    "ProtoNet, untrained": untrained,
     "ProtoNet": episodic(km.learners.ProtoNet),
     "R2D2": episodic(km.learners.R2D2),
     "SimpleShot": simple_shot,
@@ -165,11 +188,11 @@ def judge(learner, x, y, arguments):
     ]
 
 
-def floor(problem, arguments):
-    inputs = keras.Input(problem.floor.shape[1:])
+def judge_floor(features, problem, arguments):
+    inputs = keras.Input(features.shape[1:])
     learner = km.learners.ProtoNet(keras.Model(inputs, inputs))
     compile_learner(learner, rate=problem.rate)
-    return judge(learner, problem.floor, problem.test[1], arguments)
+    return judge(learner, features, problem.test[1], arguments)
 
 
 def judge_out_of_scope(learner, problem, arguments):
@@ -217,8 +240,9 @@ def main():
     print("|---|---|---|---|---|")
     for name in arguments.only or PROBLEMS:
         problem = PROBLEMS[name](arguments.data)
-        cells = floor(problem, arguments)
-        print(f"| {problem.title} | floor | {' | '.join(cells)} | |")
+        for floor, features in problem.floors.items():
+            cells = judge_floor(features, problem, arguments)
+            print(f"| {problem.title} | {floor} | {' | '.join(cells)} | |")
         for learner_name, build in LEARNERS.items():
             keras.utils.set_random_seed(0)
             learner = build(problem, arguments)
