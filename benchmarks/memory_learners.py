@@ -35,7 +35,9 @@ TRAINED = {
         conv4(), WAYS
     ),
     "snail": lambda size: learn.SNAIL(conv4(), WAYS, size),
-    "recurrent_network": lambda size: learn.RecurrentNetwork(conv4(), WAYS),
+    "recurrent_network": lambda size: learn.RecurrentNetwork(
+        conv4(), WAYS, memory_length=25
+    ),
     "mann": lambda size: learn.MANN(
         conv4(), WAYS, units=128, slots=size + 1, heads=1
     ),

@@ -7,6 +7,7 @@ from keras import layers
 from kerasmeta.ops import cosine_similarities
 from kerasmeta.utils import check_fraction
 from kerasmeta.utils import check_positive_int
+from kerasmeta.utils import check_positive_number
 
 
 @keras.saving.register_keras_serializable(package="kerasmeta")
@@ -20,16 +21,25 @@ class MemoryCell(keras.layers.Layer):
     usage `u` of the step before, `l` one for the head's own least used slot:
     the first head has the least used one, the second the next, and so on,
 
+    `r' = softmax_i(cos(k, M_i) / temperature)`, reading `sum_i r'_i M_i`;
     `w = g r + (1 - g) l`, written as `M_i <- M_i + w_i k`, after each `l` has
     been emptied, for all heads;
-    `r = softmax_i(cos(k, M_i))`, reading `sum_i r_i M_i`;
-    `u <- usage_decay u + r + w`, summed over heads
+    `u <- usage_decay u + r' + w`, summed over heads, and `r <- r'`
 
     The output is that of the controller, with what was read. Which slot is the
     least used has no gradient. All begins at zero.
 
     The paper leaves open how several heads share the least used slots, and
-    where the gate is from: here, it is a dense layer on the controller.
+    where the gate is from: here, it is a dense layer on the controller. One
+    vector is key and content, as in its equations; the neural Turing machine
+    and some implementations write another one.
+
+    Two things are not as the paper writes them. Its reads compare the key to
+    the memory *after* it was written, `read_first=False` here: what matches
+    best is then always what was just written. And they have no temperature:
+    cosines lie between -1 and 1, so that a read was close to the mean of all
+    slots. `read_first=False, temperature=1.0` is the paper to the letter, and
+    learns far more slowly.
 
     Reference: Santoro, Bartunov, Botvinick, Wierstra and Lillicrap, 2016,
     "One-shot Learning with Memory-Augmented Neural Networks",
@@ -41,6 +51,9 @@ class MemoryCell(keras.layers.Layer):
         slot_size: Width of a slot.
         heads: Number of reads, and of writes.
         usage_decay: Share of its usage that a slot keeps at each step.
+        temperature: What cosines are divided by: the smaller, the sharper a
+            read.
+        read_first: Whether a step reads the memory before it writes.
         **kwargs: `name` and `dtype`, as for `keras.layers.Layer`.
 
     Raises:
@@ -60,6 +73,8 @@ class MemoryCell(keras.layers.Layer):
         slot_size=40,
         heads=4,
         usage_decay=0.99,
+        temperature=0.1,
+        read_first=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -68,6 +83,8 @@ class MemoryCell(keras.layers.Layer):
         self.slots = check_positive_int("slots", slots, minimum=self.heads)
         self.slot_size = check_positive_int("slot_size", slot_size)
         self.usage_decay = check_fraction("usage_decay", usage_decay)
+        self.temperature = check_positive_number("temperature", temperature)
+        self.read_first = bool(read_first)
 
     @property
     def state_size(self):
@@ -109,13 +126,16 @@ class MemoryCell(keras.layers.Layer):
         least_used = _least_used(usage, self.heads)
         gates = self.gates(hidden)[..., None]
         write_weights = gates * read_weights + (1 - gates) * least_used
+        before = memory
         memory *= 1 - tf.reduce_sum(least_used, axis=1)[..., None]
         memory += tf.matmul(write_weights, keys, transpose_a=True)
-        read_weights = tf.nn.softmax(cosine_similarities(keys, memory))
+        seen = before if self.read_first else memory
+        cosines = cosine_similarities(keys, seen)
+        read_weights = tf.nn.softmax(cosines / self.temperature)
         usage = self.usage_decay * usage + tf.reduce_sum(
             read_weights + write_weights, axis=1
         )
-        reads = _flat(tf.matmul(read_weights, memory))
+        reads = _flat(tf.matmul(read_weights, seen))
         states = [
             hidden,
             cell,
@@ -134,6 +154,8 @@ class MemoryCell(keras.layers.Layer):
             "slot_size": self.slot_size,
             "heads": self.heads,
             "usage_decay": self.usage_decay,
+            "temperature": self.temperature,
+            "read_first": self.read_first,
         }
 
 

@@ -1,5 +1,7 @@
 """A recurrent network that learns to learn."""
 
+import math
+
 import keras
 from keras import layers
 
@@ -31,11 +33,17 @@ class RecurrentNetwork(SequenceLearner):
     that is gone is harder to learn.
 
     It stays at chance for a hundred steps or more before it finds out what
-    labels are for: give it many small tasks a step. Labels are one-hots whose
+    labels are for: give it many small tasks a step. A new cell forgets the
+    first of a few dozens of examples before it can learn to keep them: with
+    `memory_length`, biases of the gate that keeps the state begin at
+    `log u`, `u ~ U(1, memory_length - 1)`, so that units remember for up to
+    about so many steps (chrono initialization; biases of the LSTM's input gate
+    begin at zero all the same). Labels are one-hots whose
     meaning is learned: train with as many ways as are needed later.
 
     Reference: Hochreiter, Younger and Conwell, 2001, "Learning to Learn Using
-    Gradient Descent", ICANN.
+    Gradient Descent", ICANN; Tallec and Ollivier, 2018, "Can recurrent neural
+    networks warp time?", arXiv:1804.11188, for `memory_length`.
 
     Args:
         backbone: Built `keras.Model` from examples to embeddings `[n, D]`.
@@ -43,6 +51,8 @@ class RecurrentNetwork(SequenceLearner):
         cell: `"lstm"` or `"gru"`.
         units: Number of units of the cell.
         shift_labels: Whether labels come one step late.
+        memory_length: Number of steps that a new cell may remember, such as
+            that of the support examples, or `None` for the biases of Keras.
         **kwargs: `name` and `dtype`, as for `keras.Model`.
 
     Raises:
@@ -69,19 +79,39 @@ class RecurrentNetwork(SequenceLearner):
         cell="lstm",
         units=128,
         shift_labels=False,
+        memory_length=None,
         **kwargs,
     ):
         super().__init__(backbone, ways, shift_labels, **kwargs)
         self.cell = check_choice("cell", cell, tuple(_CELLS))
         self.units = check_positive_int("units", units)
+        self.memory_length = (
+            None
+            if memory_length is None
+            else check_positive_int("memory_length", memory_length, 2)
+        )
         self.build_reader()
 
     def make_cell(self, **kwargs):
+        if self.memory_length is not None:
+            kwargs["bias_initializer"] = self._keeping_bias
+            if self.cell == "lstm":
+                kwargs["unit_forget_bias"] = False
         return _CELLS[self.cell](self.units, **kwargs)
+
+    def _keeping_bias(self, shape, dtype=None):
+        """Return first biases with which units keep their state for a while."""
+        draw = keras.initializers.RandomUniform(1, self.memory_length - 1)
+        keep = keras.ops.log(draw((self.units,), dtype=dtype))
+        # The second gate of an LSTM, and the first of a GRU.
+        before = self.units if self.cell == "lstm" else 0
+        after = math.prod(shape) - before - self.units
+        return keras.ops.reshape(keras.ops.pad(keep, [before, after]), shape)
 
     def get_config(self):
         return {
             **super().get_config(),
             "cell": self.cell,
             "units": self.units,
+            "memory_length": self.memory_length,
         }

@@ -9,8 +9,8 @@ UNITS, SLOTS, SIZE, HEADS, DECAY = 3, 5, 4, 2, 0.9
 X = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
 
 
-def made():
-    return km.layers.MemoryCell(UNITS, SLOTS, SIZE, HEADS, DECAY)
+def made(**kwargs):
+    return km.layers.MemoryCell(UNITS, SLOTS, SIZE, HEADS, DECAY, **kwargs)
 
 
 def sigmoid(x):
@@ -39,6 +39,7 @@ def read_by_hand(cell, xs):
         keys = (hidden @ key_kernel + key_bias).reshape(HEADS, SIZE)
         write_gates = sigmoid(hidden @ gate_kernel + gate_bias)
         slots = np.argsort(usage, kind="stable")[:HEADS]
+        old = memory.copy()
         memory[slots] = 0.0
         usage = DECAY * usage
         for head in range(HEADS):
@@ -47,20 +48,24 @@ def read_by_hand(cell, xs):
             memory = memory + np.outer(write, keys[head])
             usage = usage + write
         for head in range(HEADS):
-            lengths = np.linalg.norm(memory, axis=1)
+            seen = old if cell.read_first else memory
+            lengths = np.linalg.norm(seen, axis=1)
             lengths *= np.linalg.norm(keys[head])
             safe = np.where(lengths > 0, lengths, 1.0)
-            cosines = memory @ keys[head] / safe
-            scores = np.exp(cosines)
+            cosines = seen @ keys[head] / safe
+            scores = np.exp(cosines / cell.temperature)
             read_weights[head] = scores / scores.sum()
-            reads[head] = read_weights[head] @ memory
+            reads[head] = read_weights[head] @ seen
             usage = usage + read_weights[head]
         outputs.append(np.concatenate([hidden, reads.ravel()]))
     return outputs
 
 
-def test_writes_where_least_was_used_and_reads_by_content():
-    cell = made()
+@pytest.mark.parametrize(
+    "options", [{}, {"read_first": False, "temperature": 1.0}]
+)
+def test_writes_where_least_was_used_and_reads_by_content(options):
+    cell = made(**options)
     outputs = keras.layers.RNN(cell, return_sequences=True)(X)
     expected = [read_by_hand(cell, xs) for xs in X]
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
@@ -105,8 +110,26 @@ def test_later_steps_do_not_change_earlier_ones():
     assert np.abs(after[:, 4:] - before[:, 4:]).max() > 1e-3
 
 
+def test_what_was_written_is_read_in_the_same_step_or_later():
+    first_step = X[:, :1]
+    reads = keras.layers.RNN(made())(first_step)[:, UNITS:]
+    np.testing.assert_array_equal(reads, 0.0)
+    reads = keras.layers.RNN(made(read_first=False))(first_step)[:, UNITS:]
+    assert np.abs(reads).max() > 1e-3
+
+
+def test_options_are_kept():
+    options = {"temperature": 0.5, "read_first": False}
+    config = made(**options).get_config()
+    copy = km.layers.MemoryCell.from_config(config)
+    assert copy.get_config() == config
+    assert config.items() >= options.items()
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="Received: slots=1"):
         km.layers.MemoryCell(slots=1, heads=2)
     with pytest.raises(ValueError, match="Received: usage_decay=1.5"):
         km.layers.MemoryCell(usage_decay=1.5)
+    with pytest.raises(ValueError, match="Received: temperature=0"):
+        km.layers.MemoryCell(temperature=0)

@@ -31,6 +31,13 @@ def test_each_query_reads_the_memory_of_the_support_set():
         np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_reads_as_it_is_told():
+    options = {"temperature": 0.5, "read_first": False}
+    learner = made(**options)
+    assert learner.reader.cell.get_config().items() >= options.items()
+    assert learner.get_config().items() >= options.items()
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="Received: ways=None"):
         made(ways=None)

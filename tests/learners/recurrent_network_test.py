@@ -127,6 +127,45 @@ def test_the_loss_of_the_stream_is_added_in_training():
     np.testing.assert_allclose(trained - judged, stream, rtol=1e-5)
 
 
+@pytest.mark.parametrize("cell, start", [("lstm", 64), ("gru", 0)])
+def test_a_cell_with_a_memory_length_begins_by_keeping_its_state(cell, start):
+    learner = RecurrentNetwork(
+        identity(), ways=3, cell=cell, units=64, memory_length=26
+    )
+    [*_, bias] = learner.reader.cell.get_weights()
+    keep = bias.reshape(-1)[start : start + 64]
+    assert np.count_nonzero(bias) == np.count_nonzero(keep) == 64
+    lengths = np.exp(keep)
+    assert lengths.min() >= 1
+    assert lengths.max() <= 25.001
+    # Uniform lengths have their mean in the middle, and spread.
+    assert 10 < lengths.mean() < 16
+    assert lengths.std() > 5
+    assert learner.get_config()["memory_length"] == 26
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_the_first_example_is_heard_at_the_end_with_a_memory_length(cell):
+    x = GENERATOR.normal(size=(8, 25, 3)).astype("float32")
+
+    def heard(memory_length):
+        keras.utils.set_random_seed(0)
+        learner = RecurrentNetwork(
+            identity(), 3, cell, units=32, memory_length=memory_length
+        )
+        told = tf.one_hot(tf.zeros((8, 25), "int32"), 3)
+        inputs = tf.constant(learner.examples(x, told))
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs, *_ = learner.reader(inputs)
+            loss = tf.reduce_sum(learner.logits(outputs)[:, -1, 0])
+        sizes = np.linalg.norm(tape.gradient(loss, inputs), axis=(0, 2))
+        return sizes[0] / sizes[-1]
+
+    assert heard(26) > 0.02
+    assert heard(26) > 5 * heard(None)
+
+
 def test_bad_arguments():
     with pytest.raises(ValueError, match="Received: ways=None"):
         made(ways=None)
@@ -134,3 +173,5 @@ def test_bad_arguments():
         made(cell="rnn")
     with pytest.raises(ValueError, match="Received: shift_labels=False"):
         made().predict_stream(SUPPORT, LABELS)
+    with pytest.raises(ValueError, match="Received: memory_length=1"):
+        made(memory_length=1)
