@@ -8,12 +8,19 @@ prints rows of a Markdown table.
 
     python benchmarks/memory_learners.py --data FILE --minutes 10
     python benchmarks/memory_learners.py --data FILE --only snail --episodes 200
+    python benchmarks/memory_learners.py --data FILE --shifted --minutes 60
+
+With `--shifted`, labels come one step late, in sequences of 10 examples of each
+of 5 classes, and each example is predicted from those before it: the accuracy
+at the 1st, 2nd, 5th and 10th instance of a class, as in table 1 of Santoro et
+al., 2016, arXiv:1605.06065.
 """
 
 import argparse
 import os
 
 import keras
+import numpy as np
 import omniglot
 import tensorflow as tf
 from embedding_learners import RATE
@@ -65,6 +72,58 @@ def train(name, setting, data, test, arguments):
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
+# Those that can be told labels one step late.
+SHIFTED = "recurrent_network", "mann"
+INSTANCES = {"1st": 0, "2nd": 1, "5th": 4, "10th": 9}
+
+
+def train_shifted(name, data, test, arguments):
+    """Train with labels one step late; print accuracies by instance."""
+    keras.utils.set_random_seed(arguments.seed)
+    spec = km.episodes.EpisodeSpec(WAYS, max(INSTANCES.values()) + 1, 1)
+    built = TRAINED[name](spec.ways * spec.shots)
+    config = {**built.get_config(), "shift_labels": True}
+    learner = compile_learner(type(built).from_config(config))
+    episodes = km.episodes.episodes_from_arrays(
+        *omniglot.with_rotations(*data),
+        spec,
+        batch_size=8,
+        seed=arguments.seed,
+    )
+    budget = TimeBudget(60 * arguments.minutes, RATE)
+    learner.fit(episodes, steps_per_epoch=10**7, callbacks=[budget], verbose=0)
+    unseen = km.episodes.episodes_from_arrays(
+        *test, spec, batch_size=4, seed=1, num_episodes=arguments.episodes
+    )
+    predict = tf.function(learner.predict_stream, autograph=False)
+    shares = [
+        by_instance(predict(x["support_x"], x["support_y"]), x["support_y"])
+        for x, _ in unseen
+    ]
+    shares = 100 * np.concatenate(shares)[:, list(INSTANCES.values())]
+    widths = 1.96 * shares.std(axis=0, ddof=1) / len(shares) ** 0.5
+    cells = [f"{m:.1f} ± {w:.1f}" for m, w in zip(shares.mean(axis=0), widths)]
+    print(f"| {' | '.join([name, *cells, f'{budget.steps:,}'])} |", flush=True)
+
+
+def by_instance(logits, labels):
+    """Return the accuracy at the first, second, ... instance of a class.
+
+    Args:
+        logits: `[T, S, ways]`.
+        labels: `[T, S]`, of which each occurs equally often.
+
+    Returns:
+        Means over the classes of a task, `[T, S / ways]`.
+    """
+    labels = np.asarray(labels)
+    is_right = np.argmax(logits, axis=-1) == labels
+    order = np.argsort(labels, axis=-1, kind="stable")
+    by_class = np.take_along_axis(is_right, order, axis=-1)
+    ways = logits.shape[-1]
+    return by_class.reshape(len(by_class), ways, -1).mean(axis=1)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True)
@@ -72,7 +131,12 @@ def main():
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--episodes", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--shifted", action="store_true", help="labels come one step late"
+    )
     arguments = parser.parse_args()
+    if arguments.shifted and not {*(arguments.only or ())} <= {*SHIFTED}:
+        parser.error(f"--shifted is for {' and '.join(SHIFTED)} only")
     data, test = omniglot.load(arguments.data)
 
     print(
@@ -80,6 +144,11 @@ def main():
         f"{len(os.sched_getaffinity(0))} cores, TensorFlow {tf.__version__}, "
         f"{arguments.episodes} tasks\n"
     )
+    if arguments.shifted:
+        header("learner", *INSTANCES, "steps")
+        for name in arguments.only or SHIFTED:
+            train_shifted(name, data, test, arguments)
+        return
     header("learner", "ways x shots", "untrained", "trained", "steps")
     for name in arguments.only or TRAINED:
         for setting in SETTINGS:

@@ -133,6 +133,21 @@ def test_memory_learners(characters_file):
     lines = lines_of("memory_learners.py", *options)
     rows = [line.split(" | ") for line in lines if line.startswith("| ")]
     assert [row[1] for row in rows[1:]] == ["5x1", "5x5"] * 2
+    lines = lines_of("memory_learners.py", *options[:-3], "--shifted")
+    rows = [line.split(" | ") for line in lines if line.startswith("| ")]
+    assert rows[0][1:5] == ["1st", "2nd", "5th", "10th"]
+    assert [row[0] for row in rows[1:]] == ["| recurrent_network", "| mann"]
+    assert all("±" in cell for row in rows[1:] for cell in row[1:5])
+
+
+def test_accuracy_by_instance(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = importlib.import_module("memory_learners")
+    labels = np.array([[1, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1]])
+    predicted = np.array([[0, 0, 1, 1, 0, 1], [1, 1, 0, 0, 1, 1]])
+    received = benchmark.by_instance(np.eye(2)[predicted], tf.constant(labels))
+    expected = [[0.5, 1.0, 0.5], [0.0, 0.5, 1.0]]
+    np.testing.assert_array_equal(received, expected)
 
 
 def builders(monkeypatch, module):
