@@ -321,42 +321,6 @@ def test_adapted_model_with_a_support_mask(make):
     )
 
 
-@pytest.mark.parametrize("name", ["ProtoNet", "MAML"])
-def test_adapted_model_keeps_what_normalization_learned(name):
-    x, y = images()
-    x = 100 + 50 * x
-    layer = keras.layers.Normalization()
-    layer.adapt(x)
-    network = keras.Sequential(
-        [keras.Input((8, 8, 1)), layer, *conv(4).layers[1:]]
-    )
-    make = getattr(km.learners, name)
-    learner = make(
-        network, **({"batch_norm": "moving"} if name == "MAML" else {})
-    )
-    learner.compile(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    model = learner.adapted_model(x[:40], y[:40])
-    state = learner.adapt(
-        tf.constant(x[:40], "float32"), tf.constant(y[:40], "int32")
-    )
-    expected = learner.predict_query(state, tf.constant(x, "float32"))
-    np.testing.assert_allclose(
-        model.predict(x, verbose=0), expected, rtol=1e-4, atol=1e-4
-    )
-
-
-def test_a_task_without_queries_does_not_spoil_the_loss():
-    learner = maml("moving")
-    learner.compile(loss="sparse_categorical_crossentropy")
-    batch, query_y = next(iter(padded()))
-    first = tf.constant([[False], [True], [True], [True]])
-    batch["query_mask"] &= first
-    loss, _ = learner.meta_loss(batch, query_y, training=False)
-    assert np.isfinite(loss)
-
-
 def without(name, task=0):
     """A meta-batch one of whose tasks has no support set, or no queries."""
     batch, query_y = next(iter(padded()))
