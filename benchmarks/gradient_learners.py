@@ -37,17 +37,18 @@ def conv4(num_classes=WAYS):
     )
 
 
-def conditioned_conv4(context_size=64):
-    """Return Conv4 whose first three blocks a context scales and shifts."""
+def conditioned_conv4(context_size=100):
+    """Return Conv4 whose last two blocks a context scales and shifts."""
     image, context = keras.Input(IMAGES), keras.Input((context_size,))
     x = image
     for block in range(4):
         x = keras.layers.Conv2D(64, 3, 2, padding="same")(x)
         x = keras.layers.BatchNormalization()(x)
-        if block < 3:
+        if block >= 2:
             x = km.layers.FiLM()([x, context])
         x = keras.layers.ReLU()(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
+    # Not averaged: a context can only rescale features, so there are many.
+    x = keras.layers.Flatten()(x)
     return keras.Model([image, context], keras.layers.Dense(WAYS)(x))
 
 
@@ -60,8 +61,8 @@ def conditioned_mlp(context_size=5):
     return keras.Model([x, context], keras.layers.Dense(1)(hidden))
 
 
-# Name -> builder; rates and steps are those that the papers use on Omniglot,
-# with three inner steps for all, so that a step costs about the same.
+# Name -> builder; where nothing else is said rates are those of the papers, and
+# there are three inner steps, so that a step costs about the same.
 OMNIGLOT = {
     "maml": lambda: learn.MAML(conv4(), 0.4, 3),
     "fomaml": lambda: learn.MAML(conv4(), 0.4, 3, first_order=True),
@@ -70,13 +71,14 @@ OMNIGLOT = {
     "meta_sgd": lambda: learn.MetaSGD(conv4(), 0.1, 3),
     "meta_curvature": lambda: learn.MetaCurvature(conv4(), 0.1, 3),
     "maml_plus_plus": lambda: learn.MAMLPlusPlus(
-        conv4(), 0.1, 3, multi_step_loss_steps=1000
+        conv4(), 0.1, 3, multi_step_loss_steps=150
     ),
     "alfa": lambda: learn.ALFA(conv4(), 0.1, 3),
     "lstm_meta_learner": lambda: learn.LSTMMetaLearner(
         conv4(), inner_steps=3, first_order=True
     ),
-    "cavia": lambda: learn.CAVIA(conditioned_conv4(), 1.0, inner_steps=3),
+    # The paper's FiLM has no "1 +" that holds the features where they are.
+    "cavia": lambda: learn.CAVIA(conditioned_conv4(), 10.0, inner_steps=2),
     "proto_maml": lambda: learn.ProtoMAML(
         conv4(None), inner_learning_rate=0.1, inner_steps=3
     ),
