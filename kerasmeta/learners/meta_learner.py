@@ -21,6 +21,7 @@ from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import queries_of_metrics
+from kerasmeta.learners.replica_updates import apply_gradients
 from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import first_batch
@@ -180,7 +181,7 @@ class MetaLearner(keras.Model, abc.ABC):
         )
         weights = self.trainable_variables
         if weights:
-            self.optimizer.apply_gradients(zip(gradients, weights))
+            apply_gradients(self.optimizer, gradients, weights)
         else:
             warnings.warn("There are not any trainable weights.", stacklevel=2)
         judged = only_real(count, x, y, query_pred, sample_weight)

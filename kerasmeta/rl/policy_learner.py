@@ -5,6 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.replica_updates import apply_gradients
 from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import num_replicas
@@ -139,9 +140,7 @@ class PolicyLearner(keras.Model, abc.ABC):
         )
         for _ in range(self.updates):
             loss, gradients = self._traced_gradients(experience)
-            self.optimizer.apply_gradients(
-                zip(gradients, self.trainable_variables)
-            )
+            apply_gradients(self.optimizer, gradients, self.trainable_variables)
             self._loss_mean.update_state(loss)
         return {
             "loss": self._loss_mean.result(),
