@@ -7,7 +7,14 @@ import sys
 import pytest
 
 SCRIPT = pathlib.Path(__file__).with_name("replica_updates_script.py")
-NAMES = ["float16", "float16_of_policies"]
+NAMES = [
+    "float16",
+    "float16_of_policies",
+    "clipping",
+    "rows",
+    "averages",
+    "callbacks",
+]
 
 
 def test_two_replicas_update_as_one():
