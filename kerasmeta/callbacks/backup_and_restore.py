@@ -71,6 +71,12 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "`backup_dir` must be the path of a folder. "
                 f"Received: backup_dir={backup_dir!r}"
             )
+        if "://" in str(backup_dir):
+            raise ValueError(
+                "`backup_dir` must be the path of a folder of this machine. "
+                "Mount a bucket, as with gcsfuse, and give the folder that it "
+                f"is mounted at. Received: backup_dir={backup_dir!r}"
+            )
         if save_freq != "epoch":
             check_positive_int("save_freq", save_freq)
         self.backup_dir = backup_dir

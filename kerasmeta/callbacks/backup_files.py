@@ -118,11 +118,13 @@ class BackupFiles:
 
     def _sync_folder(self):
         """Have the new name on the disk, too."""
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        # Not every file system can; the backup is written all the same.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 class _Damage(Exception):

@@ -177,6 +177,8 @@ def test_nan_weights_are_not_backed_up(tmp_path):
 def test_errors(tmp_path):
     with pytest.raises(ValueError, match="`backup_dir` must be"):
         km.callbacks.BackupAndRestore("")
+    with pytest.raises(ValueError, match="Mount a bucket.*gs://bucket/run"):
+        km.callbacks.BackupAndRestore("gs://bucket/run")
     with pytest.raises(ValueError, match="save_freq"):
         km.callbacks.BackupAndRestore(tmp_path, save_freq="batch")
     with pytest.raises(ValueError, match="no `fit` yet"):

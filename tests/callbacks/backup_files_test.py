@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 
 import numpy as np
 import pytest
@@ -166,6 +167,20 @@ def test_a_full_disk_keeps_the_last_backup(tmp_path, size):
     assert step(BackupFiles(tmp_path)) == 1
     write(files, 2)
     assert step(BackupFiles(tmp_path)) == 2
+
+
+def test_some_file_systems_cannot_sync_a_folder(tmp_path, monkeypatch):
+    synced = []
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        synced.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(BackupFiles(tmp_path), 1)
+    assert synced
+    assert step(BackupFiles(tmp_path)) == 1
 
 
 def test_what_a_killed_writer_left_is_cleared_away(tmp_path):
