@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from kerasmeta.export.export_learner import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
-from kerasmeta.learners.checks import check_class_weight
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.checks import check_keys
 from kerasmeta.learners.checks import check_structure
@@ -16,13 +15,13 @@ from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.clear_padding import unpack_clear
 from kerasmeta.learners.compile_options import compile_options
+from kerasmeta.learners.fit_options import fit_options
 from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import queries_of_metrics
 from kerasmeta.learners.replica_updates import apply_gradients
-from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
@@ -262,15 +261,9 @@ class MetaLearner(keras.Model, abc.ABC):
 
     def fit(self, x=None, *args, **kwargs):
         """Meta-train on a dataset of episodes; arguments as in Keras."""
-        check_class_weight(kwargs.get("class_weight"))
-        check_accumulation(self)
-        check_episodes(self, x)
-        if kwargs.get("validation_data") is not None:
-            check_episodes(self, kwargs["validation_data"])
+        options = fit_options(self, x, *args, **kwargs)
         make_variables(self, x)
-        # Keras would warn that it cannot shuffle what is drawn at random.
-        kwargs.setdefault("shuffle", False)
-        return run_fit(super().fit, x, *args, **kwargs)
+        return run_fit(super().fit, **options)
 
     def evaluate(self, x=None, *args, **kwargs):
         """Meta-test on a dataset of episodes; arguments as in Keras."""

@@ -105,8 +105,6 @@ class PolicyLearner(keras.Model, abc.ABC):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
         check_trials(x, self.distribute_strategy)
         check_accumulation(self)
-        # Keras would warn that it cannot shuffle them.
-        kwargs.setdefault("shuffle", False)
         # What makes variables is traced twice.
         if self.optimizer is not None and not self.optimizer.built:
             with self.distribute_strategy.scope():
