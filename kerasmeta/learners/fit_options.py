@@ -29,6 +29,13 @@ def fit_options(learner, *args, **kwargs):
     return options
 
 
+def batch_options(learner, *args, **kwargs):
+    """Return the arguments of `train_on_batch` by name, as `fit_options`."""
+    options = _by_name(keras.Model.train_on_batch, learner, *args, **kwargs)
+    check_class_weight(options.get("class_weight"))
+    return options
+
+
 def _by_name(method, learner, *args, **kwargs):
     call = inspect.signature(method).bind(learner, *args, **kwargs)
     return {k: v for k, v in call.arguments.items() if k != "self"}

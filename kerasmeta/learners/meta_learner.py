@@ -15,6 +15,7 @@ from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.clear_padding import unpack_clear
 from kerasmeta.learners.compile_options import compile_options
+from kerasmeta.learners.fit_options import batch_options
 from kerasmeta.learners.fit_options import fit_options
 from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
@@ -264,6 +265,10 @@ class MetaLearner(keras.Model, abc.ABC):
         options = fit_options(self, x, *args, **kwargs)
         make_variables(self, x)
         return run_fit(super().fit, **options)
+
+    def train_on_batch(self, *args, **kwargs):
+        """Train on one meta-batch; arguments as in Keras."""
+        return super().train_on_batch(**batch_options(self, *args, **kwargs))
 
     def evaluate(self, x=None, *args, **kwargs):
         """Meta-test on a dataset of episodes; arguments as in Keras."""

@@ -45,6 +45,19 @@ def test_checks_see_what_is_given_by_position(learner, episodes):
         learner.fit(episodes, *positional(validation_data=np.ones([2])))
 
 
+def test_one_batch_knows_no_classes_either(learner, episodes):
+    x, y = next(iter(episodes.take(1)))
+    assert learner.train_on_batch(x, y, return_dict=True).keys() == {"loss"}
+    for arguments in (
+        (x, y, None, {0: 2.0}),
+        (x, y, np.ones([2, 2]), {0: 2.0}),
+    ):
+        with pytest.raises(ValueError, match="class 0 of one task is another"):
+            learner.train_on_batch(*arguments)
+    with pytest.raises(ValueError, match="class 0 of one task is another"):
+        learner.train_on_batch(x, y, class_weight={0: 2.0})
+
+
 def test_datasets_are_not_shuffled_without_a_warning(learner, episodes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
