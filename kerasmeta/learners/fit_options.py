@@ -7,6 +7,7 @@ import keras
 from kerasmeta.learners.checks import check_class_weight
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.replicas import check_accumulation
+from kerasmeta.learners.replicas import check_strategy
 
 
 def fit_options(learner, *args, **kwargs):
@@ -22,6 +23,7 @@ def fit_options(learner, *args, **kwargs):
     """
     options = _by_name(keras.Model.fit, learner, *args, **kwargs)
     check_class_weight(options.get("class_weight"))
+    check_strategy(learner)
     check_accumulation(learner)
     check_episodes(learner, options.get("x"))
     if options.get("validation_data") is not None:

@@ -24,6 +24,7 @@ from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import queries_of_metrics
 from kerasmeta.learners.replica_updates import apply_gradients
 from kerasmeta.learners.replicas import check_jit
+from kerasmeta.learners.replicas import check_strategy
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
 from kerasmeta.learners.replicas import gradients_of_replica
@@ -272,6 +273,7 @@ class MetaLearner(keras.Model, abc.ABC):
 
     def evaluate(self, x=None, *args, **kwargs):
         """Meta-test on a dataset of episodes; arguments as in Keras."""
+        check_strategy(self)
         if "_use_cached_eval_dataset" not in kwargs:
             check_episodes(self, x)
             make_variables(self, x)
@@ -279,6 +281,11 @@ class MetaLearner(keras.Model, abc.ABC):
             results = super().evaluate(x, *args, **kwargs)
             self._task_intervals.warn_of_spoiled()
         return results
+
+    def predict(self, x, *args, **kwargs):
+        """Predict the queries of episodes; arguments as in Keras."""
+        check_strategy(self)
+        return super().predict(x, *args, **kwargs)
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         """Raise a `ValueError` for a task that this learner cannot learn."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 from kerasmeta.learners.replica_updates import apply_gradients
 from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
+from kerasmeta.learners.replicas import check_strategy
 from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.rl.action_distribution import action_distribution
@@ -103,6 +104,7 @@ class PolicyLearner(keras.Model, abc.ABC):
 
     def fit(self, x=None, *args, **kwargs):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
+        check_strategy(self)
         check_trials(x, self.distribute_strategy)
         check_accumulation(self)
         # What makes variables is traced twice.
@@ -113,6 +115,7 @@ class PolicyLearner(keras.Model, abc.ABC):
 
     def evaluate(self, x=None, *args, **kwargs):
         """Act on what `Environment.trials` returns; arguments as in Keras."""
+        check_strategy(self)
         check_trials(x, self.distribute_strategy)
         with lost_workers_named():
             return super().evaluate(x, *args, **kwargs)
