@@ -48,6 +48,21 @@ def test_two_workers_train_what_one_does(run_workers, tmp_path):
             np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_a_run_that_dies_while_it_saves_is_not_lost(tmp_path):
+    in_the_way = tmp_path / "worker_0" / "learner.keras"
+    in_the_way.mkdir(parents=True)
+    options = ["--steps", "2", "--epochs", "1", "--episodes", "4"]
+    command = [sys.executable, PROGRAM, *options, "--folder", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])}
+    environment.pop("TF_CONFIG", None)
+    assert subprocess.run(command, env=environment).returncode != 0
+    [kept] = (tmp_path / "backup").glob("backup-*.npz")
+    in_the_way.rmdir()
+    assert subprocess.run(command, env=environment).returncode == 0
+    assert not kept.parent.exists()
+    assert weights_in(tmp_path, 0)
+
+
 def cluster_of_job():
     """Return the program's function; the rest of it would make a cluster."""
     tree = ast.parse(PROGRAM.read_text(encoding="utf-8"))

@@ -73,17 +73,21 @@ def main():
     # All workers draw the same stream, and each takes its tasks of every step.
     train = tasks.episodes(arguments.tasks)
     judge = tasks.episodes(arguments.tasks, 1, arguments.episodes)
+    # After a restart training goes on where it was. Workers keep their backups
+    # apart by themselves. One that dies while it saves still needs its own.
+    backup = km.callbacks.BackupAndRestore(
+        f"{arguments.folder}/backup", delete_checkpoint=False
+    )
     history = learner.fit(
         train,
         steps_per_epoch=arguments.steps,
         epochs=arguments.epochs,
-        # After a restart training goes on where it was. Workers keep their
-        # backups apart by themselves.
-        callbacks=[km.callbacks.BackupAndRestore(f"{arguments.folder}/backup")],
+        callbacks=[backup],
         verbose=0 if place else 2,
     )
     logs = learner.evaluate(judge, return_dict=True, verbose=0)
     learner.save(f"{mine}/learner.keras")
+    backup.delete_backups()
     facts = {
         "workers": strategy.num_replicas_in_sync,
         **history.history,

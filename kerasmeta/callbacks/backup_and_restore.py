@@ -41,7 +41,8 @@ class BackupAndRestore(keras.callbacks.Callback):
         backup_dir: Path of a folder for the backups of this run, and of no
             other. Workers give the same one, whether they share a disk or not.
         save_freq: `"epoch"`, or the number of meta-batches between backups.
-        delete_checkpoint: Whether the backups are deleted when `fit` ends.
+        delete_checkpoint: Whether the backups are deleted when `fit` ends. With
+            `False`, call `delete_backups` when what was trained is saved.
 
     Raises:
         ValueError: If an argument is not what it should be; in `fit`, if the
@@ -70,12 +71,18 @@ class BackupAndRestore(keras.callbacks.Callback):
                 "`backup_dir` must be the path of a folder. "
                 f"Received: backup_dir={backup_dir!r}"
             )
+        if "://" in str(backup_dir):
+            raise ValueError(
+                "`backup_dir` must be the path of a folder of this machine. "
+                "Mount a bucket, as with gcsfuse, and give the folder that it "
+                f"is mounted at. Received: backup_dir={backup_dir!r}"
+            )
         if save_freq != "epoch":
             check_positive_int("save_freq", save_freq)
         self.backup_dir = backup_dir
         self.save_freq = save_freq
         self.delete_checkpoint = delete_checkpoint
-        self._position = self._train_function = None
+        self._position = self._train_function = self._files = None
 
     def run_fit(self, fit, *args, **kwargs):
         """Run Keras' `fit`, from where the backup is; learners call this."""
@@ -197,10 +204,24 @@ class BackupAndRestore(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self.delete_checkpoint:
-            self._files.delete()
-            with contextlib.suppress(OSError):
-                # Workers have folders in it, and the last one deletes it.
-                pathlib.Path(self.backup_dir).rmdir()
+            self.delete_backups()
+
+    def delete_backups(self):
+        """Delete the backups of the last `fit`: those of this worker.
+
+        Until then, the same program would find that the run is over, and have
+        what was trained.
+        """
+        if self._files is None:
+            raise ValueError(
+                "`delete_backups` is for after `fit`, which tells what are "
+                "the backups of this process. "
+                f"Received: backup_dir={str(self.backup_dir)!r}, no `fit` yet"
+            )
+        self._files.delete()
+        with contextlib.suppress(OSError):
+            # Workers have folders in it, and the last one deletes it.
+            pathlib.Path(self.backup_dir).rmdir()
 
     def _write(self, logs):
         if not is_finite(self.model.trainable_variables):

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import warnings
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -66,14 +67,15 @@ class BackupFiles:
 
         Raises:
             ValueError: If there are backups, and all are damaged.
+            OSError: If one cannot be read, which is no damage: it would be
+                deleted later.
         """
         self._good = []
         paths = sorted(self.folder.glob("backup-*.npz"), reverse=True)
         for path in paths:
             try:
-                backup = read_backup(path)
-            # Of a damaged file, NumPy raises whatever its parsers do.
-            except Exception as error:
+                backup = _read_file(path)
+            except _Damage as error:
                 warnings.warn(
                     f"The backup {str(path)!r} is damaged ({error}). The one "
                     "before it is used, if there is one.",
@@ -116,11 +118,49 @@ class BackupFiles:
 
     def _sync_folder(self):
         """Have the new name on the disk, too."""
-        descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        # Not every file system can; the backup is written all the same.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+class _Damage(Exception):
+    """What a file holds is no backup."""
+
+
+def _read_file(path):
+    """Return `(about, arrays)`, or raise `_Damage` if that is what is wrong."""
+    try:
+        with open(path, "rb") as file:
+            # Parsers call it damage, too, when a disk fails.
+            while file.read(2**20):
+                pass
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"The backup {str(path)!r} cannot be read: {error.strerror}. It "
+            "may be whole, so nothing is trained. Mend that, and call `fit` "
+            "again",
+        ) from error
+    try:
+        return read_backup(path)
+    # Of a damaged file, NumPy raises whatever its parsers do.
+    except Exception as error:
+        if isinstance(error, MemoryError) and _has_checksums(path):
+            raise
+        raise _Damage(str(error)) from error
+
+
+def _has_checksums(path):
+    """Whether all bytes are as they were written; it needs little memory."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return file.testzip() is None
+    except Exception:
+        return False
 
 
 def write_backup(file, about, arrays):

@@ -15,7 +15,8 @@ class EpisodicEarlyStopping(keras.callbacks.EarlyStopping):
     `metric - metric_ci95`, or `metric + metric_ci95` where less is better,
 
     and all else is as in `keras.callbacks.EarlyStopping`. The best weights are
-    those that most surely do well. Validate on the same tasks in each epoch,
+    those that most surely do well. An epoch whose metric is NaN or infinite is
+    no improvement. Validate on the same tasks in each epoch,
     `num_episodes=` of them, or chance decides between epochs.
 
     Args:
@@ -52,6 +53,10 @@ class EpisodicEarlyStopping(keras.callbacks.EarlyStopping):
         if value is None:
             return None
         half_width = logs.get(f"{self.monitor}_ci95")
+        is_more_better = bool(self.monitor_op(1, 0))
+        if half_width is not None and not math.isfinite(value):
+            # Nothing would be better than NaN.
+            return -math.inf if is_more_better else math.inf
         if half_width is None or math.isnan(half_width):
             raise ValueError(
                 "`monitor` must be a metric with an interval: one that is "
@@ -59,5 +64,4 @@ class EpisodicEarlyStopping(keras.callbacks.EarlyStopping):
                 f"least two tasks. Received: monitor={self.monitor!r} with "
                 f"{self.monitor}_ci95={half_width}, and logs of {sorted(logs)}"
             )
-        is_more_better = bool(self.monitor_op(1, 0))
         return value - half_width if is_more_better else value + half_width

@@ -25,6 +25,8 @@ from kerasmeta.learners.replicas import num_workers
 _NAME = re.compile(r"(chief|worker)_\d+")
 # What a worker says of its steps that cannot read any of its backups.
 _DAMAGED = -1
+# What one says to whom the disk or the memory gives none of them.
+_UNREADABLE = -2
 
 
 def files_of_worker(backup_dir, strategy):
@@ -72,22 +74,12 @@ def newest_of_workers(files, strategy):
 
     Raises:
         ValueError: If all backups of a worker are damaged; on each of them.
+        OSError: If a worker cannot read a backup; on each of them.
     """
     if num_workers(strategy) == 1:
         return files.read()
     workers = _Workers(strategy)
-    try:
-        backup, damage = files.read(), None
-    except ValueError as error:
-        backup, damage = None, error
-    # All have to hear of it: one that ended here would keep them waiting.
-    steps = workers.numbers(_DAMAGED if damage else _steps(backup))
-    if _DAMAGED in steps:
-        names = _names_of_workers(strategy)
-        damaged = [name for name, n in zip(names, steps) if n == _DAMAGED]
-        raise _all_damaged(files.folder.parent, damaged, max(steps) > 0) from (
-            damage
-        )
+    backup, steps = _read_together(files, workers, strategy)
     sender = int(np.argmax(steps))
     if np.all(steps == steps[sender]):
         return backup
@@ -97,6 +89,32 @@ def newest_of_workers(files, strategy):
         words = np.zeros([size], "int32")
     words = workers.total(words)
     return backup if workers.place == sender else _unpack(words)
+
+
+def _read_together(files, workers, strategy):
+    """Return the backup here, or `None`, and what all say of their steps."""
+    backup = trouble = None
+    try:
+        backup = files.read()
+        mine = _steps(backup)
+    except ValueError as error:
+        mine, trouble = _DAMAGED, error
+    except (OSError, MemoryError) as error:
+        mine, trouble = _UNREADABLE, error
+    # All have to hear of it: one that ended here would keep them waiting.
+    steps = workers.numbers(mine)
+    names = _names_of_workers(strategy)
+    damaged, unreadable = (
+        [name for name, n in zip(names, steps) if n == what]
+        for what in (_DAMAGED, _UNREADABLE)
+    )
+    if unreadable:
+        raise _unreadable(unreadable) from trouble
+    if damaged:
+        raise _all_damaged(files.folder.parent, damaged, max(steps) > 0) from (
+            trouble
+        )
+    return backup, steps
 
 
 def _names_of_workers(strategy):
@@ -127,6 +145,15 @@ def _all_damaged(backup_dir, names, others_have_one):
         "together. Delete the folder of each of these, where it runs, and "
         f"start all workers again: they {begins}. "
         f"Received: damaged backups in {folders}"
+    )
+
+
+def _unreadable(names):
+    """Return the error that says which workers cannot read a backup."""
+    return OSError(
+        f"{' and '.join(names)} cannot read a backup, and workers resume "
+        "together. The error there says why. Mend that, and start all workers "
+        "again"
     )
 
 

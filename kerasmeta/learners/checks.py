@@ -77,7 +77,7 @@ def check_structure(element_spec):
 
 
 def check_class_weight(class_weight):
-    """Raise a `ValueError` if `fit` gets weights of classes."""
+    """Raise a `ValueError` if training gets weights of classes."""
     if class_weight is not None:
         raise ValueError(
             "`class_weight` has no meaning for episodes: class 0 of one task "

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from kerasmeta.export.export_learner import export_learner
 from kerasmeta.learners.adapted_model import AdaptedModel
-from kerasmeta.learners.checks import check_class_weight
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.checks import check_keys
 from kerasmeta.learners.checks import check_structure
@@ -16,13 +15,16 @@ from kerasmeta.learners.checks import check_support
 from kerasmeta.learners.clear_padding import clear_padding
 from kerasmeta.learners.clear_padding import unpack_clear
 from kerasmeta.learners.compile_options import compile_options
+from kerasmeta.learners.fit_options import batch_options
+from kerasmeta.learners.fit_options import fit_options
 from kerasmeta.learners.loss_scaling import scale_in_float16
 from kerasmeta.learners.mean_over_tasks import mean_over_tasks
 from kerasmeta.learners.memory_estimate import estimate_step_memory
 from kerasmeta.learners.queries import loss_inputs
 from kerasmeta.learners.queries import queries_of_metrics
-from kerasmeta.learners.replicas import check_accumulation
+from kerasmeta.learners.replica_updates import apply_gradients
 from kerasmeta.learners.replicas import check_jit
+from kerasmeta.learners.replicas import check_strategy
 from kerasmeta.learners.replicas import first_batch
 from kerasmeta.learners.replicas import for_workers
 from kerasmeta.learners.replicas import gradients_of_replica
@@ -180,7 +182,7 @@ class MetaLearner(keras.Model, abc.ABC):
         )
         weights = self.trainable_variables
         if weights:
-            self.optimizer.apply_gradients(zip(gradients, weights))
+            apply_gradients(self.optimizer, gradients, weights)
         else:
             warnings.warn("There are not any trainable weights.", stacklevel=2)
         judged = only_real(count, x, y, query_pred, sample_weight)
@@ -261,18 +263,17 @@ class MetaLearner(keras.Model, abc.ABC):
 
     def fit(self, x=None, *args, **kwargs):
         """Meta-train on a dataset of episodes; arguments as in Keras."""
-        check_class_weight(kwargs.get("class_weight"))
-        check_accumulation(self)
-        check_episodes(self, x)
-        if kwargs.get("validation_data") is not None:
-            check_episodes(self, kwargs["validation_data"])
+        options = fit_options(self, x, *args, **kwargs)
         make_variables(self, x)
-        # Keras would warn that it cannot shuffle what is drawn at random.
-        kwargs.setdefault("shuffle", False)
-        return run_fit(super().fit, x, *args, **kwargs)
+        return run_fit(super().fit, **options)
+
+    def train_on_batch(self, *args, **kwargs):
+        """Train on one meta-batch; arguments as in Keras."""
+        return super().train_on_batch(**batch_options(self, *args, **kwargs))
 
     def evaluate(self, x=None, *args, **kwargs):
         """Meta-test on a dataset of episodes; arguments as in Keras."""
+        check_strategy(self)
         if "_use_cached_eval_dataset" not in kwargs:
             check_episodes(self, x)
             make_variables(self, x)
@@ -280,6 +281,11 @@ class MetaLearner(keras.Model, abc.ABC):
             results = super().evaluate(x, *args, **kwargs)
             self._task_intervals.warn_of_spoiled()
         return results
+
+    def predict(self, x, *args, **kwargs):
+        """Predict the queries of episodes; arguments as in Keras."""
+        check_strategy(self)
+        return super().predict(x, *args, **kwargs)
 
     def check_task(self, support_x, support_y, query_y=None, ways=None):
         """Raise a `ValueError` for a task that this learner cannot learn."""

@@ -50,6 +50,19 @@ def check_jit(model):
         )
 
 
+def check_strategy(model):
+    """Raise a `ValueError` where workers would not train in step."""
+    strategy = model.distribute_strategy
+    if isinstance(strategy, tf.distribute.ParameterServerStrategy):
+        raise ValueError(
+            "Learners do not work with `ParameterServerStrategy`: Keras does "
+            "not know the coordinator that gives its workers something to do, "
+            "and these update weights at any time, over one another. Use "
+            "`tf.distribute.MultiWorkerMirroredStrategy`, whose workers train "
+            f"in step. Received: a learner of {type(strategy).__name__}"
+        )
+
+
 def check_accumulation(model):
     """Raise a `ValueError` where replicas would accumulate gradients."""
     replicas = model.distribute_strategy.num_replicas_in_sync

@@ -5,8 +5,10 @@ import abc
 import keras
 import tensorflow as tf
 
+from kerasmeta.learners.replica_updates import apply_gradients
 from kerasmeta.learners.replicas import check_accumulation
 from kerasmeta.learners.replicas import check_jit
+from kerasmeta.learners.replicas import check_strategy
 from kerasmeta.learners.replicas import num_replicas
 from kerasmeta.metrics.task_intervals import TaskIntervals
 from kerasmeta.rl.action_distribution import action_distribution
@@ -102,10 +104,9 @@ class PolicyLearner(keras.Model, abc.ABC):
 
     def fit(self, x=None, *args, **kwargs):
         """Train on what `Environment.trials` returns; arguments as in Keras."""
+        check_strategy(self)
         check_trials(x, self.distribute_strategy)
         check_accumulation(self)
-        # Keras would warn that it cannot shuffle them.
-        kwargs.setdefault("shuffle", False)
         # What makes variables is traced twice.
         if self.optimizer is not None and not self.optimizer.built:
             with self.distribute_strategy.scope():
@@ -114,6 +115,7 @@ class PolicyLearner(keras.Model, abc.ABC):
 
     def evaluate(self, x=None, *args, **kwargs):
         """Act on what `Environment.trials` returns; arguments as in Keras."""
+        check_strategy(self)
         check_trials(x, self.distribute_strategy)
         with lost_workers_named():
             return super().evaluate(x, *args, **kwargs)
@@ -139,9 +141,7 @@ class PolicyLearner(keras.Model, abc.ABC):
         )
         for _ in range(self.updates):
             loss, gradients = self._traced_gradients(experience)
-            self.optimizer.apply_gradients(
-                zip(gradients, self.trainable_variables)
-            )
+            apply_gradients(self.optimizer, gradients, self.trainable_variables)
             self._loss_mean.update_state(loss)
         return {
             "loss": self._loss_mean.result(),

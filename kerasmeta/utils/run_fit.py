@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from kerasmeta.utils.lost_workers import lost_workers_named
 
+_DATASETS = (tf.data.Dataset, tf.distribute.DistributedDataset)
+
 
 def run_fit(fit, *args, **kwargs):
     """Call a `fit`, or let the callback do it that has to.
@@ -19,8 +21,11 @@ def run_fit(fit, *args, **kwargs):
         *args: As for `fit`.
         **kwargs: As for `fit`.
     """
-    given = inspect.signature(fit).bind(*args, **kwargs).arguments
-    callbacks = tf.nest.flatten(given.get("callbacks"))
+    options = inspect.signature(fit).bind(*args, **kwargs).arguments
+    if isinstance(options.get("x"), _DATASETS):
+        # Keras would warn that it cannot shuffle what is drawn at random.
+        options.setdefault("shuffle", False)
+    callbacks = tf.nest.flatten(options.get("callbacks"))
     runners = [c for c in callbacks if hasattr(c, "run_fit")]
     if len(runners) > 1:
         raise ValueError(
@@ -29,5 +34,5 @@ def run_fit(fit, *args, **kwargs):
         )
     with lost_workers_named():
         if not runners:
-            return fit(*args, **kwargs)
-        return runners[0].run_fit(fit, *args, **kwargs)
+            return fit(**options)
+        return runners[0].run_fit(fit, **options)

@@ -177,8 +177,12 @@ def test_nan_weights_are_not_backed_up(tmp_path):
 def test_errors(tmp_path):
     with pytest.raises(ValueError, match="`backup_dir` must be"):
         km.callbacks.BackupAndRestore("")
+    with pytest.raises(ValueError, match="Mount a bucket.*gs://bucket/run"):
+        km.callbacks.BackupAndRestore("gs://bucket/run")
     with pytest.raises(ValueError, match="save_freq"):
         km.callbacks.BackupAndRestore(tmp_path, save_freq="batch")
+    with pytest.raises(ValueError, match="no `fit` yet"):
+        km.callbacks.BackupAndRestore(tmp_path).delete_backups()
     backup = km.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
     with pytest.raises(
         ValueError, match="One callback that resumes a run is enough"
@@ -203,6 +207,8 @@ def test_a_backup_that_is_kept(tmp_path):
     learner.compile("sgd", learner.loss)
     with pytest.raises(ValueError, match="of another learner, optimizer or"):
         learner.fit(episodes, **options)
+    backup.delete_backups()
+    assert not tmp_path.exists()
 
 
 @pytest.mark.slow

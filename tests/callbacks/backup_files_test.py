@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import stat
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from kerasmeta.callbacks import backup_files
 from kerasmeta.callbacks.backup_files import BackupFiles
 
 
@@ -109,6 +111,37 @@ def test_all_damaged_is_an_error(tmp_path):
             BackupFiles(tmp_path).read()
 
 
+def test_what_cannot_be_read_is_not_called_damaged(tmp_path):
+    files = BackupFiles(tmp_path)
+    write(files, 1)
+    write(files, 2)
+    newest(tmp_path).rename(tmp_path / "aside")
+    # A folder is what nobody may read as a file, not even root.
+    (tmp_path / "backup-000000000002.npz").mkdir()
+    with pytest.raises(OSError, match="000002.npz' cannot be read: Is a dir"):
+        BackupFiles(tmp_path).read()
+    (tmp_path / "backup-000000000002.npz").rmdir()
+    (tmp_path / "aside").rename(tmp_path / "backup-000000000002.npz")
+    assert step(BackupFiles(tmp_path)) == 2
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path, monkeypatch):
+    files = BackupFiles(tmp_path)
+    write(files, 1)
+
+    def read_backup(path):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(backup_files, "read_backup", read_backup)
+    with pytest.raises(MemoryError, match="no room"):
+        files.read()
+    # A damaged size asks for too much, too.
+    newest(tmp_path).write_bytes(newest(tmp_path).read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="is damaged .no room"):
+        with pytest.raises(ValueError, match="All backups are damaged"):
+            files.read()
+
+
 @contextlib.contextmanager
 def room_for(size):
     """Let no file grow beyond so many bytes: writing more is an `OSError`."""
@@ -134,6 +167,20 @@ def test_a_full_disk_keeps_the_last_backup(tmp_path, size):
     assert step(BackupFiles(tmp_path)) == 1
     write(files, 2)
     assert step(BackupFiles(tmp_path)) == 2
+
+
+def test_some_file_systems_cannot_sync_a_folder(tmp_path, monkeypatch):
+    synced = []
+
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        synced.append(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(BackupFiles(tmp_path), 1)
+    assert synced
+    assert step(BackupFiles(tmp_path)) == 1
 
 
 def test_what_a_killed_writer_left_is_cleared_away(tmp_path):

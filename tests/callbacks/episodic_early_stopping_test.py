@@ -92,11 +92,24 @@ def test_best_weights_come_back():
         np.testing.assert_array_equal(received, best)
 
 
+@pytest.mark.parametrize("mode", ["max", "min"])
+@pytest.mark.parametrize("spoiled", [math.nan, math.inf, -math.inf])
+def test_a_spoiled_epoch_is_no_improvement(mode, spoiled):
+    spoiled = (spoiled, math.nan)
+    sign = 1 if mode == "max" else -1
+    values = [(sign * 0.5, 0.1), (sign * 0.6, 0.1)]
+    stopping = Stopping(patience=2, mode=mode)
+    assert run(stopping, [spoiled, values[0], spoiled, values[1]]) == 4
+    assert stopping.best == pytest.approx(sign * 0.5)
+    assert run(stopping, [values[0], spoiled, spoiled, values[1]]) == 3
+
+
 @pytest.mark.parametrize(
     "logs",
     [
         {"val_accuracy": 0.5},
         {"val_accuracy": 0.5, "val_accuracy_ci95": math.nan},
+        {"val_accuracy": math.nan},
     ],
 )
 def test_metrics_without_interval(logs):

@@ -88,7 +88,7 @@ class Cluster:
         def run_one(place):
             try:
                 return function(self.strategy(place))
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 return error
 
         with concurrent.futures.ThreadPoolExecutor(len(self._names)) as pool:
@@ -209,6 +209,22 @@ def test_all_name_the_worker_whose_backups_are_damaged(folders, chief):
     # What it says helps.
     shutil.rmtree(folders / "worker_1")
     for _, (about, _) in Cluster(3, chief).run(begun(folders)):
+        assert about["position"]["total"] == 9
+
+
+def test_all_name_the_worker_that_cannot_read(folders):
+    damage(folders / "worker_1")
+    in_the_way = folders / "worker_0" / "backup-000000000007.npz"
+    in_the_way.mkdir()
+    with pytest.warns(UserWarning, match="is damaged"):
+        errors = Cluster(3).run(begun(folders))
+    for error in errors:
+        assert isinstance(error, OSError)
+        assert "worker_0 cannot read a backup, and workers" in str(error)
+    assert "Is a directory" in str(errors[0].__cause__)
+    shutil.rmtree(folders / "worker_1")
+    in_the_way.rmdir()
+    for _, (about, _) in Cluster(3).run(begun(folders)):
         assert about["position"]["total"] == 9
 
 
