@@ -1,5 +1,7 @@
 """Random access to the examples of a TFDS data set."""
 
+import pathlib
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -24,7 +26,8 @@ def record_reader(builder, split):
 
     Raises:
         ValueError: If the data are not prepared, in another format than
-            `tfrecord` and `array_record`, or `split` is a list.
+            `tfrecord` and `array_record`, or outside of their folder, or
+            `split` is a list.
     """
     if not builder.info.splits:
         raise ValueError(
@@ -43,6 +46,7 @@ def record_reader(builder, split):
             "The split must hold examples. Choose a larger one. "
             f"Received: split={split!r} of {builder.info.full_name!r}"
         )
+    _check_places(builder, info.file_instructions)
     file_format = builder.info.file_format
     if file_format == tfds.core.FileFormat.TFRECORD:
         read = RecordIndex(
@@ -61,6 +65,30 @@ def record_reader(builder, split):
             f"Received: {builder.info.full_name!r} in {file_format.value!r}"
         )
     return read, info.num_examples
+
+
+def _check_places(builder, parts):
+    """Refuse files outside: `dataset_info.json` says where files are."""
+    roots = _folders(builder)
+    for part in parts:
+        path = pathlib.Path(part.filename).resolve()
+        if not any(path.is_relative_to(root) for root in roots):
+            raise ValueError(
+                "The files of a data set must be in its folder. Put copies "
+                "there, and mend `filepathTemplate` in `dataset_info.json`. "
+                f"Received: {part.filename!r}, which is {str(path)!r}, of a "
+                f"data set in {', '.join(sorted(map(repr, map(str, roots))))}"
+            )
+
+
+def _folders(builder):
+    """Return the folders of a data set: `builder_from_directories` has many."""
+    splits = list(builder.info.splits.values())
+    parts = [p for s in splits for p in getattr(s, "split_infos", [s])]
+    folders = {str(part.filename_template.data_dir) for part in parts}
+    return {
+        pathlib.Path(f).resolve() for f in {str(builder.data_dir), *folders}
+    }
 
 
 def _array_record_reader(builder, split):
