@@ -48,7 +48,7 @@ def read_tensors(values, specs, max_examples):
 
 
 def check_classes(arrays, max_classes):
-    """Refuse numbers of classes that would take memory without end.
+    """Refuse classes that a model lacks, or that would take endless memory.
 
     Args:
         arrays: Dictionary of the support set.

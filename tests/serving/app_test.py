@@ -19,6 +19,11 @@ from kerasmeta.serving import make_app
 
 LIMITS = Limits(max_users=20, max_examples=30, max_bytes=20_000)
 SUPPORT = {"support_x": [[0.0, 1.0], [2.0, 3.0]], "support_y": [0, 1]}
+EPISODES = {
+    "support_x": tf.zeros([1, 4, 2]),
+    "support_y": tf.zeros([1, 4], "int32"),
+    "query_x": tf.zeros([1, 4, 2]),
+}
 QUERY = {"query_x": [[0.5, 1.5]]}
 
 
@@ -67,12 +72,7 @@ def classes(tmp_path_factory):
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("proto_net")
     learner = km.learners.ProtoNet(km.backbones.mlp((2,), 4, units=()))
-    episodes = {
-        "support_x": tf.zeros([1, 4, 2]),
-        "support_y": tf.zeros([1, 4], "int32"),
-        "query_x": tf.zeros([1, 4, 2]),
-    }
-    learner.export(folder, episodes)
+    learner.export(folder, EPISODES)
     return folder
 
 
@@ -192,6 +192,17 @@ def test_bad_support_sets_are_refused(client, case):
     response = client.post("/adapt", content=text, headers=headers)
     assert response.status_code == 422
     assert reason in response.json()["detail"]
+
+
+def test_a_model_of_three_classes_takes_no_others(tmp_path):
+    network = km.backbones.mlp((2,), 4, units=())
+    km.learners.R2D2(network, ways=3).export(tmp_path, EPISODES)
+    with serving(tmp_path) as client:
+        values = {**SUPPORT, "support_y": [0, 3]}
+        response = client.post("/adapt", json=values)
+        assert response.status_code == 422
+        assert "from 0, 3 at most" in response.json()["detail"]
+        assert adapt(client, {**SUPPORT, "support_y": [0, 2]})
 
 
 @pytest.mark.parametrize(
