@@ -5,6 +5,7 @@ import tensorflow as tf
 from .errors import BadRequest
 from .tensors import check_classes
 from .tensors import check_finite
+from .tensors import num_bytes
 from .tensors import read_tensors
 
 
@@ -46,6 +47,8 @@ class ServedModel:
                 f"and undamaged. Received: folder={str(folder)!r}, of which "
                 f"TensorFlow says: {type(error).__name__}: {error}"
             ) from error
+        # Of one user, or `None` if it depends on the examples.
+        self.state_bytes = num_bytes(self._adapt.structured_outputs)
         self._max_examples = max_examples
         self._max_classes = min(max_examples, *self._widths())
 

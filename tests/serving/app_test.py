@@ -303,6 +303,37 @@ def test_users_that_did_not_ask_for_longest_are_forgotten(classes):
         predict(client, third, QUERY)
 
 
+def test_states_take_no_more_memory_than_that(curves):
+    """Those of MAML have the weights, 25 numbers."""
+    support = {"support_x": [[0.0], [1.0]], "support_y": [[0.0], [1.0]]}
+    query = {"query_x": [[0.5]]}
+    with serving(curves, Limits(max_state_bytes=299)) as client:
+        assert client.get("/model").json()["state_bytes"] == 100
+        first, second = adapt(client, support), adapt(client, support)
+        third = adapt(client, support)
+        values = {"user": first, **query}
+        assert client.post("/predict_query", json=values).status_code == 404
+        predict(client, second, query)
+        predict(client, third, query)
+        # There is room again.
+        client.post("/forget", json={"user": third})
+        adapt(client, support)
+        predict(client, second, query)
+    with pytest.raises(ValueError, match="room for.*takes 100 bytes"):
+        make_app(curves, Limits(max_state_bytes=99))
+
+
+def test_states_that_are_too_large_are_refused(classes):
+    with serving(classes, Limits(max_state_bytes=100)) as client:
+        assert client.get("/model").json()["state_bytes"] is None
+        user = adapt(client, SUPPORT)
+        support = {**SUPPORT, "support_y": [0, 99]}
+        response = client.post("/adapt", json=support)
+        assert response.status_code == 422
+        assert "may take 100 bytes" in response.json()["detail"]
+        predict(client, user, QUERY)
+
+
 def test_other_saved_models_are_refused(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path))
     with pytest.raises(ValueError, match="`learner.export"):
