@@ -42,8 +42,8 @@ class AdaptationCurve(keras.callbacks.Callback):
 
     Raises:
         ValueError: If `episodes` are endless or no dataset, or an argument is
-            unsuitable; and when training begins, if the learner takes no
-            gradient steps.
+            unsuitable; and when training begins, if the learner is no
+            `GradientLearner`.
         ImportError: If `log_dir` is given without tensorboard.
 
     Example:
@@ -88,8 +88,8 @@ class AdaptationCurve(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if not isinstance(self.model, GradientLearner):
             raise ValueError(
-                "`AdaptationCurve` needs a learner that takes gradient steps, "
-                "such as `MAML`; others have no steps to look at. "
+                "`AdaptationCurve` needs a `GradientLearner`, such as `MAML`: "
+                "only those can stop after any of their steps. "
                 f"Received: {type(self.model).__name__}"
             )
         check_episodes(self.model, self.episodes)

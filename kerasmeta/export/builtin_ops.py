@@ -15,6 +15,28 @@ def relu_grad(op, gradient, features):
     return [tf.where(features > 0, gradient, tf.zeros_like(gradient))]
 
 
+def leaky_relu_grad(op, gradient, features):
+    """`LeakyReluGrad`."""
+    leaked = op.get_attr("alpha") * gradient
+    return [tf.where(features > 0, gradient, leaked)]
+
+
+def relu6_grad(op, gradient, features):
+    """`Relu6Grad`."""
+    is_inside = (features > 0) & (features < 6)
+    return [tf.where(is_inside, gradient, tf.zeros_like(gradient))]
+
+
+def elu_grad(op, gradient, outputs):
+    """`EluGrad`."""
+    return [tf.where(outputs < 0, gradient * (outputs + 1), gradient)]
+
+
+def softsign_grad(op, gradient, features):
+    """`SoftsignGrad`."""
+    return [gradient / tf.square(1 + tf.abs(features))]
+
+
 def batch_norm(op, x, scale, offset, mean, variance):
     """`FusedBatchNormV3`; its reserved outputs are those of `_gradient`."""
     count = x.shape.num_elements() // x.shape[-1]
@@ -45,14 +67,23 @@ def max_pool_grad(op, x, y, gradient):
     window = _Window(op, x.shape, y.shape, op.get_attr("ksize")[1:3])
     # Padding is never the maximum: zeros would be, of negative numbers.
     padded = window.pad(x, value=x.dtype.min)
-    total = tf.zeros_like(padded)
-    is_free = tf.ones_like(y, "bool")
+    is_free, shares = tf.ones_like(y, "bool"), []
     for offset in window.offsets():
         is_here = is_free & tf.equal(window.slice(padded, offset), y)
         is_free = is_free & ~is_here
-        share = tf.where(is_here, gradient, tf.zeros_like(gradient))
-        total += window.spread(share, offset, padded.shape)
-    return [window.unpad(total)]
+        shares.append(tf.where(is_here, gradient, tf.zeros_like(gradient)))
+    return [window.unpad(window.spread_all(shares))]
+
+
+def average_pool_grad(op, _, gradient):
+    """`AvgPoolGrad`: the same to all of each window, but for its padding."""
+    shape = op.outputs[0].shape
+    window = _Window(op, shape, gradient.shape, op.get_attr("ksize")[1:3])
+    ones = window.pad(tf.ones([1, *shape[1:3], 1]), value=0)
+    offsets = window.offsets()
+    counts = tf.add_n([window.slice(ones, offset) for offset in offsets])
+    share = gradient / counts
+    return [window.unpad(window.spread_all([share] * len(offsets)))]
 
 
 def conv_filter_grad(op, x, _, gradient):
@@ -65,6 +96,40 @@ def conv_filter_grad(op, x, _, gradient):
     rows = tf.reshape(rows, [-1, rows.shape[-1]])
     gradient = tf.reshape(gradient, [-1, gradient.shape[-1]])
     return [tf.reshape(tf.matmul(rows, gradient, transpose_a=True), shape)]
+
+
+def depthwise_filter_grad(op, x, _, gradient):
+    """`DepthwiseConv2dNativeBackpropFilter`."""
+    shape = op.outputs[0].shape
+    window = _Window(op, x.shape, gradient.shape, shape[:2])
+    padded = window.pad(x, value=0)
+    # (C,) of each element of the window and each filter of a channel.
+    sums = [
+        tf.reduce_sum(window.slice(padded, offset) * part, [0, 1, 2])
+        for offset in window.offsets()
+        for part in _filters(gradient, shape[3])
+    ]
+    sums = tf.reshape(tf.stack(sums), [-1, shape[3], shape[2]])
+    return [tf.reshape(tf.transpose(sums, [0, 2, 1]), shape)]
+
+
+def depthwise_input_grad(op, _, filters, gradient):
+    """`DepthwiseConv2dNativeBackpropInput`."""
+    height, width, _, count = filters.shape
+    shape = op.outputs[0].shape
+    window = _Window(op, shape, gradient.shape, [height, width])
+    parts = _filters(gradient, count)
+    values = [
+        tf.add_n([part * filters[i, j, :, m] for m, part in enumerate(parts)])
+        for i in range(height)
+        for j in range(width)
+    ]
+    return [window.unpad(window.spread_all(values))]
+
+
+def _filters(gradient, count):
+    """Return the gradients of the first, second ... filter of each channel."""
+    return [gradient[..., m::count] for m in range(count)]
 
 
 def matrix_solve(op, matrix, right):
@@ -151,6 +216,15 @@ class _Window:
         )
         return padded[:, rows, columns]
 
+    def spread_all(self, values):
+        """Return a padded image with the sum of what each offset gets."""
+        count, _, _, channels = values[0].shape
+        sizes = [n + sum(p) for n, p in zip(self.sizes, self.padding)]
+        shape = [count, *sizes, channels]
+        return tf.add_n(
+            [self.spread(v, o, shape) for v, o in zip(values, self.offsets())]
+        )
+
     def spread(self, values, offset, shape):
         """Return an image with the values where `slice` would find them."""
         count, height, width, channels = values.shape
@@ -173,9 +247,16 @@ class _Window:
 
 REPLACEMENTS = {
     "ReluGrad": relu_grad,
+    "LeakyReluGrad": leaky_relu_grad,
+    "Relu6Grad": relu6_grad,
+    "EluGrad": elu_grad,
+    "SoftsignGrad": softsign_grad,
     "FusedBatchNormV3": batch_norm,
     "FusedBatchNormGradV3": batch_norm_grad,
     "MaxPoolGrad": max_pool_grad,
+    "AvgPoolGrad": average_pool_grad,
     "Conv2DBackpropFilter": conv_filter_grad,
+    "DepthwiseConv2dNativeBackpropFilter": depthwise_filter_grad,
+    "DepthwiseConv2dNativeBackpropInput": depthwise_input_grad,
     "MatrixSolve": matrix_solve,
 }

@@ -11,6 +11,7 @@ from .body import read_body
 from .errors import BadRequest
 from .limits import Limits
 from .model import ServedModel
+from .tensors import num_bytes
 from .users import Users
 
 
@@ -29,7 +30,8 @@ def make_app(folder, limits=None):
         limits: `Limits`, those of the class by default.
 
     Raises:
-        ValueError: If the SavedModel is not one of a learner.
+        ValueError: If the SavedModel is not one of a learner, or `limits` have
+            no room for the state of a user.
 
     Example:
 
@@ -44,7 +46,13 @@ def make_app(folder, limits=None):
     """
     limits = limits or Limits()
     model = ServedModel(folder, limits.max_examples)
-    users = Users(limits.max_users)
+    if (model.state_bytes or 0) > limits.max_state_bytes:
+        raise ValueError(
+            "`max_state_bytes` must have room for the state of one user. "
+            f"Received: max_state_bytes={limits.max_state_bytes}, and a model "
+            f"whose state takes {model.state_bytes} bytes"
+        )
+    users = Users(limits.max_users, limits.max_state_bytes)
     turns = asyncio.Semaphore(limits.max_requests)
     # Without pages of documentation, which load scripts from elsewhere.
     app = fastapi.FastAPI(openapi_url=None)
@@ -56,7 +64,15 @@ def make_app(folder, limits=None):
         )
 
     def adapt(body):
-        return {"user": users.add(model.adapt(parse(body)))}
+        state = model.adapt(parse(body))
+        size = num_bytes(state)
+        if size > limits.max_state_bytes:
+            raise BadRequest(
+                422,
+                f"The state of a user may take {limits.max_state_bytes} bytes. "
+                f"Received: examples that lead to one of {size}",
+            )
+        return {"user": users.add(state, size)}
 
     def predict_query(body):
         values = parse(body)
@@ -91,6 +107,7 @@ def make_app(folder, limits=None):
     async def describe():
         return {
             **{name: _describe(specs) for name, specs in model.inputs.items()},
+            "state_bytes": model.state_bytes,
             "limits": dataclasses.asdict(limits),
         }
 

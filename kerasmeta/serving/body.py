@@ -19,7 +19,8 @@ async def read_body(request, max_bytes):
     if kind.lower() != "application/json":
         # Nor can a form of some web page ask here in the name of its reader.
         raise BadRequest(
-            415, f"Content-Type must be application/json. Received: {kind!r}"
+            415,
+            f"Content-Type must be application/json. Received: {kind[:100]!r}",
         )
     body = bytearray()
     async for chunk in request.stream():

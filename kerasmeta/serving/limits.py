@@ -10,6 +10,8 @@ class Limits:
     Args:
         max_users: Users whose states are kept. One more, and the user that has
             not asked for longest is forgotten.
+        max_state_bytes: Memory of all states. A user more than there is room
+            for, and the users that have not asked for longest are forgotten.
         max_examples: Support or query examples of a request, and classes.
         max_bytes: Size of the body of a request.
         max_requests: Requests answered at once; others wait. Each may take up
@@ -26,6 +28,7 @@ class Limits:
     """
 
     max_users: int = 1000
+    max_state_bytes: int = 2**30
     max_examples: int = 1000
     max_bytes: int = 8 * 2**20
     max_requests: int = 4

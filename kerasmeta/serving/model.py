@@ -5,6 +5,7 @@ import tensorflow as tf
 from .errors import BadRequest
 from .tensors import check_classes
 from .tensors import check_finite
+from .tensors import num_bytes
 from .tensors import read_tensors
 
 
@@ -13,7 +14,9 @@ class ServedModel:
 
     Args:
         folder: The SavedModel.
-        max_examples: Examples of a request, and classes, that there may be.
+        max_examples: Examples of a request, and classes, that there may be. A
+            model whose predictions have a fixed number of classes takes no
+            more than those.
 
     Raises:
         ValueError: If the folder has no SavedModel of a learner, or a damaged
@@ -44,7 +47,10 @@ class ServedModel:
                 f"and undamaged. Received: folder={str(folder)!r}, of which "
                 f"TensorFlow says: {type(error).__name__}: {error}"
             ) from error
+        # Of one user, or `None` if it depends on the examples.
+        self.state_bytes = num_bytes(self._adapt.structured_outputs)
         self._max_examples = max_examples
+        self._max_classes = min(max_examples, *self._widths())
 
     def _load(self, folder):
         signatures = tf.saved_model.load(str(folder)).signatures
@@ -57,6 +63,13 @@ class ServedModel:
             "predict_query": {k: queries[k] for k in queries.keys() - state},
         }
 
+    def _widths(self):
+        """Yield how many classes predictions have room for, if it is fixed."""
+        for spec in self._predict_query.structured_outputs.values():
+            # Unknown where the classes are counted; a single one is a score.
+            width = spec.shape[-1] if spec.shape.rank else None
+            yield width if width and width > 1 else self._max_examples
+
     def adapt(self, values):
         """Return the state that a support set from JSON leads to.
 
@@ -64,7 +77,7 @@ class ServedModel:
             BadRequest: If the model cannot take it.
         """
         arrays = self._read("adapt", values)
-        check_classes(arrays, self._max_examples)
+        check_classes(arrays, self._max_classes)
         state = _run(self._adapt, arrays)
         check_finite(state, "Adapting to these examples failed:")
         return state

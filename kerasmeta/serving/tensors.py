@@ -31,7 +31,8 @@ def read_tensors(values, specs, max_examples):
         raise BadRequest(
             422,
             f"The request must have the fields {sorted(specs)}. "
-            f"Received: {sorted(values)}",
+            # There may be megabytes of them.
+            f"Received: {str(sorted(values))[:100]}",
         )
     arrays = {k: _read(k, values[k], spec) for k, spec in specs.items()}
     sizes = {name: len(array) for name, array in arrays.items()}
@@ -48,7 +49,7 @@ def read_tensors(values, specs, max_examples):
 
 
 def check_classes(arrays, max_classes):
-    """Refuse numbers of classes that would take memory without end.
+    """Refuse classes that a model lacks, or that would take endless memory.
 
     Args:
         arrays: Dictionary of the support set.
@@ -81,6 +82,18 @@ def check_finite(arrays, what):
         array = np.asarray(array)
         if array.dtype.kind in "fV" and not np.isfinite(array).all():
             raise BadRequest(422, f"{what} `{name}` has NaN or infinity.")
+
+
+def num_bytes(tensors):
+    """Return the size of tensors in memory, or `None` if it is not known.
+
+    Args:
+        tensors: Dictionary of tensors, or of their specs.
+    """
+    sizes = [t.shape.num_elements() for t in tensors.values()]
+    if None in sizes:
+        return None
+    return sum(n * t.dtype.size for n, t in zip(sizes, tensors.values()))
 
 
 def _read(name, value, spec):

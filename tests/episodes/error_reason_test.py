@@ -12,10 +12,33 @@ def test_names_of_operations_are_left_out():
     assert "Op:" not in error_reason(error.value)
 
 
-def test_names_of_nodes_are_left_out():
-    data = tf.data.Dataset.from_tensors(b"no image").map(tf.io.decode_png)
+REASON = "Unknown image file format"
+
+
+@pytest.mark.parametrize("num_parallel_calls", [None, 2])
+def test_steps_of_datasets_are_left_out(num_parallel_calls):
+    data = tf.data.Dataset.from_tensors(b"no image")
+    data = data.map(tf.io.decode_png, num_parallel_calls=num_parallel_calls)
     with pytest.raises(tf.errors.InvalidArgumentError) as error:
         next(iter(data))
+    assert "Iterator::Root" in error.value.message
     reason = error_reason(error.value)
-    assert "Unknown image file format" in reason
+    assert reason.startswith(REASON)
     assert "{{" not in reason and "[" not in reason
+
+
+def test_lines_of_functions_are_left_out():
+    @tf.function
+    def outer(data):
+        return inner(data)
+
+    @tf.function
+    def inner(data):
+        return tf.io.decode_png(data)
+
+    with pytest.raises(tf.errors.InvalidArgumentError) as error:
+        outer(tf.constant(b"no image"))
+    assert "Detected at node" in error.value.message
+    reason = error_reason(error.value)
+    assert reason.startswith(REASON)
+    assert "[" not in reason and "File " not in reason

@@ -38,6 +38,17 @@ def test_relu_grad():
     compare("ReluGrad", inputs)
 
 
+@pytest.mark.parametrize("kind", ["LeakyRelu", "Relu6", "Elu", "Softsign"])
+def test_gradients_of_activations(kind):
+    values = tf.constant([-3.0, -0.5, 0.0, 0.5, 6.0, 7.0])
+    if kind == "Elu":  # Of the outputs, not of the features.
+        values = tf.nn.elu(values)
+    name = "outputs" if kind == "Elu" else "features"
+    attributes = {"alpha": 0.3} if kind == "LeakyRelu" else {}
+    inputs = {"gradients": random(6), name: values}
+    compare(f"{kind}Grad", inputs, **attributes)
+
+
 @pytest.mark.parametrize("is_training", [True, False])
 def test_batch_norm(is_training):
     x = 2.0 + 3.0 * random(2, 3, 4, 5)
@@ -80,6 +91,50 @@ def test_max_pool_grad(padding, size, stride, has_ties):
     gradient = random(*y.shape, seed=1)
     inputs = {"orig_input": x, "orig_output": y, "grad": gradient}
     compare("MaxPoolGrad", inputs, **options)
+
+
+@pytest.mark.parametrize(
+    "padding, size, stride",
+    [("SAME", 2, 2), ("VALID", 2, 2), ("SAME", 3, 2), ("VALID", 3, 1)]
+    + [("SAME", 2, 3)],
+)
+def test_average_pool_grad(padding, size, stride):
+    x = random(2, 7, 8, 3)
+    options = dict(
+        ksize=[1, size, size, 1],
+        strides=[1, stride, stride, 1],
+        padding=padding,
+    )
+    y = tf.raw_ops.AvgPool(value=x, **options)
+    inputs = {
+        "orig_input_shape": x.shape.as_list(),
+        "grad": random(*y.shape, seed=1),
+    }
+    compare("AvgPoolGrad", inputs, **options)
+
+
+@pytest.mark.parametrize("multiplier", [1, 2])
+@pytest.mark.parametrize(
+    "padding, stride",
+    [("SAME", 1), ("SAME", 2), ("VALID", 1), ("VALID", 3)]
+    + [("EXPLICIT", 1), ("EXPLICIT", 2)],
+)
+def test_depthwise_grads(padding, stride, multiplier):
+    """Without dilations: TensorFlow rearranges images in their place."""
+    x, filters = random(2, 9, 8, 3), random(3, 2, 3, multiplier)
+    options = dict(
+        strides=[1, stride, stride, 1],
+        padding=padding,
+    )
+    if padding == "EXPLICIT":
+        options["explicit_paddings"] = [0, 0, 1, 2, 2, 0, 0, 0]
+    kind = "DepthwiseConv2dNative"
+    y = tf.raw_ops.DepthwiseConv2dNative(input=x, filter=filters, **options)
+    gradient = {"out_backprop": random(*y.shape, seed=1)}
+    inputs = {"input": x, "filter_sizes": filters.shape.as_list(), **gradient}
+    compare(f"{kind}BackpropFilter", inputs, **options)
+    inputs = {"input_sizes": x.shape.as_list(), "filter": filters, **gradient}
+    compare(f"{kind}BackpropInput", inputs, **options)
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,26 @@ def convolutional(num_outputs):
     )
 
 
-def maml():
+def other_layers(num_outputs):
+    """Layers whose gradients LiteRT lacks, too."""
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            keras.layers.SeparableConv2D(4, 3, depth_multiplier=2),
+            keras.layers.LeakyReLU(0.1),
+            keras.layers.AveragePooling2D(2, padding="same"),
+            keras.layers.DepthwiseConv2D(2, activation="elu"),
+            keras.layers.Conv2D(2, 2, activation="relu6"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(num_outputs),
+        ]
+    )
+
+
+def maml(network=convolutional):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     return km.learners.MAML(
-        convolutional(5),
+        network(5),
         inner_learning_rate=0.1,
         inner_steps=1,
         inner_loss=loss,
@@ -87,11 +103,15 @@ def run(interpreter, signature, **tensors):
     "name",
     [
         "MAML",
+        pytest.param("MAML of other layers", marks=pytest.mark.slow),
         *(pytest.param(n, marks=pytest.mark.slow) for n in sorted(HEADS)),
     ],
 )
 def test_adapts_to_five_examples(task, tmp_path, name):
-    learner = maml() if name == "MAML" else HEADS[name](convolutional(4))
+    if name in HEADS:
+        learner = HEADS[name](convolutional(4))
+    else:
+        learner = maml(convolutional if name == "MAML" else other_layers)
     file = tmp_path / "learner.tflite"
     expected = export(learner, task, file)
     assert b"Flex" not in file.read_bytes()

@@ -3,11 +3,14 @@
 import dataclasses
 import gzip
 import io
+import pathlib
+import shutil
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 import kerasmeta as km
 from kerasmeta.episodes.audio.wav_file import read_wav
@@ -20,6 +23,7 @@ from kerasmeta.episodes.text.text_rows import check_label_rows
 from kerasmeta.episodes.text.text_rows import read_text_rows
 from kerasmeta.episodes.text.text_source import text_source
 from kerasmeta.episodes.tfds.record_index import RecordIndex
+from kerasmeta.episodes.tfds.tfds_records import record_reader
 
 FEW, MANY = range(20), range(20, 2_020)
 SPEC = km.episodes.EpisodeSpec(ways=2, shots=1, queries=1)
@@ -37,6 +41,7 @@ class Reader:
         read: Function of its path that reads it.
         error: What it raises.
         names_file: Whether all its messages name the file.
+        every: From one seed to the next: more where reading takes long.
     """
 
     data: bytes
@@ -44,6 +49,7 @@ class Reader:
     read: Callable
     error: type = ValueError
     names_file: bool = True
+    every: int = 1
 
 
 def image(kind, channels=3):
@@ -125,6 +131,93 @@ def read_records(path):
     RecordIndex([(path, 0, 3, 3)]).read(np.arange(3))
 
 
+def data_set(tmp_path_factory, file_format):
+    """Return the folder of a data set of six images, its file and examples."""
+    features = tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(8, 8, 1)),
+            "label": tfds.features.ClassLabel(names=["a", "b"]),
+        }
+    )
+    pixels = np.random.default_rng(0).integers(
+        256, size=(6, 8, 8, 1), dtype="uint8"
+    )
+    examples = [{"image": x, "label": i % 2} for i, x in enumerate(pixels)]
+    builder = tfds.dataset_builders.store_as_tfds_dataset(
+        name="pixels",
+        version="1.0.0",
+        features=features,
+        split_datasets={"train": list(enumerate(examples))},
+        data_dir=tmp_path_factory.mktemp(file_format),
+        file_format=file_format,
+    )
+    [file] = builder.info.splits["train"].filepaths
+    records = [features.serialize_example(example) for example in examples]
+    return builder.data_dir, pathlib.Path(file), records
+
+
+def read_data_set(folder):
+    """Read all examples, at once and as they are drawn."""
+    spec = km.episodes.EpisodeSpec(ways=2, shots=1, queries=2)
+    errors = []
+    for cache in (True, False):
+        try:
+            data = km.episodes.episodes_from_tfds(
+                tfds.builder_from_directory(folder),
+                spec,
+                num_episodes=1,
+                cache=cache,
+            )
+            next(iter(data))
+        except ValueError as error:
+            errors.append(error)
+        except tf.errors.InvalidArgumentError as error:
+            assert "ValueError: A data set must hold examples" in str(error)
+            errors.append(error)
+    assert len(errors) != 1, errors
+    if errors:
+        raise errors[0]
+
+
+def example_readers(tmp_path_factory):
+    """Yield what reads one damaged example, or its image, among others."""
+    folder, file, records = data_set(tmp_path_factory, "tfrecord")
+
+    def read(record):
+        with tf.io.TFRecordWriter(str(file)) as writer:
+            for each in (*records[:3], record, *records[4:]):
+                writer.write(each)
+        read_data_set(folder)
+
+    example = tf.train.Example.FromString(records[3])
+    [png] = example.features.feature["image"].bytes_list.value
+
+    def read_png(path):
+        example.features.feature["image"].bytes_list.value[0] = (
+            path.read_bytes()
+        )
+        read(example.SerializeToString())
+
+    options = dict(names_file=False, every=10)
+    yield (
+        "tfds example",
+        Reader(records[3], "", lambda path: read(path.read_bytes()), **options),
+    )
+    yield "tfds image", Reader(png, ".png", read_png, **options)
+
+
+def array_record_reader(tmp_path_factory):
+    folder, file, _ = data_set(tmp_path_factory, "array_record")
+    builder = tfds.builder_from_directory(folder)
+
+    def read(path):
+        shutil.copy(path, file)
+        read_record, num_examples = record_reader(builder, "train")
+        read_record(np.arange(num_examples))
+
+    return Reader(file.read_bytes(), "", read, names_file=False)
+
+
 def manifest(tmp_path_factory):
     path = tmp_path_factory.mktemp("manifest") / "test.npz"
     km.episodes.manifest(arrays()).save(path)
@@ -146,6 +239,8 @@ def readers(tmp_path_factory):
                 "tfrecord",
                 Reader(tfrecord(tmp_path_factory), "", read_records),
             ),
+            *example_readers(tmp_path_factory),
+            ("array_record", array_record_reader(tmp_path_factory)),
             (
                 "manifest",
                 Reader(
@@ -163,6 +258,7 @@ NAMES = (
     *("png", "jpeg", "bmp", "gif", "grey jpeg", "rgba png"),
     *("wav", "csv", "csv.gz"),
     *("texts csv", "texts tsv", "texts jsonl", "tfrecord", "manifest"),
+    *("tfds example", "tfds image", "array_record"),
 )
 
 
@@ -186,15 +282,18 @@ def failures(reader, seeds, folder, damage, limits):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_damaged_files(readers, name, tmp_path, damage, limits):
-    found = failures(readers[name], FEW, tmp_path, damage, limits)
-    assert not found
+    reader = readers[name]
+    seeds = FEW[:: reader.every]
+    assert not failures(reader, seeds, tmp_path, damage, limits)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_many_damaged_files(readers, name, tmp_path, damage, limits):
-    found = failures(readers[name], MANY, tmp_path, damage, limits)
+    reader = readers[name]
+    seeds = MANY[:: reader.every]
+    found = failures(reader, seeds, tmp_path, damage, limits)
     kinds = {
         (type(e).__name__, str(e)[-80:]): (seed, e) for seed, e in found.items()
     }
-    assert not kinds, f"{len(found)} of {len(MANY)}"
+    assert not kinds, f"{len(found)} of {len(seeds)}"

@@ -19,6 +19,11 @@ from kerasmeta.serving import make_app
 
 LIMITS = Limits(max_users=20, max_examples=30, max_bytes=20_000)
 SUPPORT = {"support_x": [[0.0, 1.0], [2.0, 3.0]], "support_y": [0, 1]}
+EPISODES = {
+    "support_x": tf.zeros([1, 4, 2]),
+    "support_y": tf.zeros([1, 4], "int32"),
+    "query_x": tf.zeros([1, 4, 2]),
+}
 QUERY = {"query_x": [[0.5, 1.5]]}
 
 
@@ -67,12 +72,7 @@ def classes(tmp_path_factory):
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("proto_net")
     learner = km.learners.ProtoNet(km.backbones.mlp((2,), 4, units=()))
-    episodes = {
-        "support_x": tf.zeros([1, 4, 2]),
-        "support_y": tf.zeros([1, 4], "int32"),
-        "query_x": tf.zeros([1, 4, 2]),
-    }
-    learner.export(folder, episodes)
+    learner.export(folder, EPISODES)
     return folder
 
 
@@ -194,6 +194,17 @@ def test_bad_support_sets_are_refused(client, case):
     assert reason in response.json()["detail"]
 
 
+def test_a_model_of_three_classes_takes_no_others(tmp_path):
+    network = km.backbones.mlp((2,), 4, units=())
+    km.learners.R2D2(network, ways=3).export(tmp_path, EPISODES)
+    with serving(tmp_path) as client:
+        values = {**SUPPORT, "support_y": [0, 3]}
+        response = client.post("/adapt", json=values)
+        assert response.status_code == 422
+        assert "from 0, 3 at most" in response.json()["detail"]
+        assert adapt(client, {**SUPPORT, "support_y": [0, 2]})
+
+
 @pytest.mark.parametrize(
     "body, kind, status, reason",
     [
@@ -290,6 +301,37 @@ def test_users_that_did_not_ask_for_longest_are_forgotten(classes):
         values = {"user": first, **QUERY}
         assert client.post("/predict_query", json=values).status_code == 404
         predict(client, third, QUERY)
+
+
+def test_states_take_no_more_memory_than_that(curves):
+    """Those of MAML have the weights, 25 numbers."""
+    support = {"support_x": [[0.0], [1.0]], "support_y": [[0.0], [1.0]]}
+    query = {"query_x": [[0.5]]}
+    with serving(curves, Limits(max_state_bytes=299)) as client:
+        assert client.get("/model").json()["state_bytes"] == 100
+        first, second = adapt(client, support), adapt(client, support)
+        third = adapt(client, support)
+        values = {"user": first, **query}
+        assert client.post("/predict_query", json=values).status_code == 404
+        predict(client, second, query)
+        predict(client, third, query)
+        # There is room again.
+        client.post("/forget", json={"user": third})
+        adapt(client, support)
+        predict(client, second, query)
+    with pytest.raises(ValueError, match="room for.*takes 100 bytes"):
+        make_app(curves, Limits(max_state_bytes=99))
+
+
+def test_states_that_are_too_large_are_refused(classes):
+    with serving(classes, Limits(max_state_bytes=100)) as client:
+        assert client.get("/model").json()["state_bytes"] is None
+        user = adapt(client, SUPPORT)
+        support = {**SUPPORT, "support_y": [0, 99]}
+        response = client.post("/adapt", json=support)
+        assert response.status_code == 422
+        assert "may take 100 bytes" in response.json()["detail"]
+        predict(client, user, QUERY)
 
 
 def test_other_saved_models_are_refused(tmp_path):

@@ -31,6 +31,12 @@ def test_memory_of_a_request():
         assert bytes_for_each_byte(value, [None, *[1] * depth]) < 65
 
 
+def test_long_names_are_not_told_whole():
+    with pytest.raises(BadRequest) as refused:
+        read_tensors({"x" * 10**6: 0}, {"x": tf.TensorSpec([None])}, 10)
+    assert len(refused.value.reason) < 300
+
+
 def test_bfloat16():
     specs = {"x": tf.TensorSpec([None, 2], "bfloat16")}
     array = read_tensors({"x": [[1, 2.5]]}, specs, 10)["x"]

@@ -1,15 +1,18 @@
 """Reading CSV files, without guesses."""
 
-import lzma
-import tarfile
 import warnings
-import zipfile
 import zlib
 
+# pandas would open archives too, which may be encrypted or hold many files.
+_SUFFIXES = (".csv", ".csv.gz")
 # What decoders and decompressors raise of a damaged file.
 _DAMAGE = (
-    *(ValueError, EOFError, OSError, MemoryError, OverflowError),
-    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError),
+    ValueError,
+    EOFError,
+    OSError,
+    MemoryError,
+    OverflowError,
+    zlib.error,
 )
 
 
@@ -18,7 +21,7 @@ def read_csv(pandas, path, name):
 
     Args:
         pandas: The module.
-        path: `pathlib.Path` of the file.
+        path: `pathlib.Path` of the file, `.csv` or `.csv.gz`.
         name: What the table is called.
     """
     received = f"Received: {name}={str(path)!r}"
@@ -26,6 +29,12 @@ def read_csv(pandas, path, name):
         raise ValueError(
             f"`{name}` must be a `DataFrame` or the path of a CSV file. "
             f"{received}, and there is no such file"
+        )
+    if not path.name.lower().endswith(_SUFFIXES):
+        raise ValueError(
+            f"`{name}` must be a file {' or '.join(_SUFFIXES)}. Rename it, "
+            "unpack it, or read it in your own way, and pass the `DataFrame`. "
+            f"{received}"
         )
     try:
         names = _read_names(pandas, path)

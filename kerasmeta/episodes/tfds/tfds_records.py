@@ -1,14 +1,11 @@
 """Random access to the examples of a TFDS data set."""
 
+import pathlib
+
 import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from kerasmeta.episodes.error_reason import error_reason
-from kerasmeta.episodes.python_load import python_load
 from kerasmeta.episodes.tfds.record_index import RecordIndex
-
-_CHUNK = 256
 
 
 def record_reader(builder, split):
@@ -24,7 +21,8 @@ def record_reader(builder, split):
 
     Raises:
         ValueError: If the data are not prepared, in another format than
-            `tfrecord` and `array_record`, or `split` is a list.
+            `tfrecord` and `array_record`, or outside of their folder, or
+            `split` is a list.
     """
     if not builder.info.splits:
         raise ValueError(
@@ -43,6 +41,7 @@ def record_reader(builder, split):
             "The split must hold examples. Choose a larger one. "
             f"Received: split={split!r} of {builder.info.full_name!r}"
         )
+    _check_places(builder, info.file_instructions)
     file_format = builder.info.file_format
     if file_format == tfds.core.FileFormat.TFRECORD:
         read = RecordIndex(
@@ -63,6 +62,30 @@ def record_reader(builder, split):
     return read, info.num_examples
 
 
+def _check_places(builder, parts):
+    """Refuse files outside: `dataset_info.json` says where files are."""
+    roots = _folders(builder)
+    for part in parts:
+        path = pathlib.Path(part.filename).resolve()
+        if not any(path.is_relative_to(root) for root in roots):
+            raise ValueError(
+                "The files of a data set must be in its folder. Put copies "
+                "there, and mend `filepathTemplate` in `dataset_info.json`. "
+                f"Received: {part.filename!r}, which is {str(path)!r}, of a "
+                f"data set in {', '.join(sorted(map(repr, map(str, roots))))}"
+            )
+
+
+def _folders(builder):
+    """Return the folders of a data set: `builder_from_directories` has many."""
+    splits = list(builder.info.splits.values())
+    parts = [p for s in splits for p in getattr(s, "split_infos", [s])]
+    folders = {str(part.filename_template.data_dir) for part in parts}
+    return {
+        pathlib.Path(f).resolve() for f in {str(builder.data_dir), *folders}
+    }
+
+
 def _array_record_reader(builder, split):
     source = builder.as_data_source(
         split, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
@@ -70,57 +93,16 @@ def _array_record_reader(builder, split):
 
     def read(ids):
         records = np.empty(len(ids), dtype=object)
-        # Assigned to a slice, `bytes` stay whole.
-        records[:] = source.__getitems__([int(i) for i in ids])
+        try:
+            # Assigned to a slice, `bytes` stay whole.
+            records[:] = source.__getitems__([int(i) for i in ids])
+        # Of a damaged file, the library raises whatever it calls does.
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise ValueError(
+                "ArrayRecord files must be whole, and there. Prepare the data "
+                f"set again. Received: {builder.data_dir!r}, of which "
+                f"array_record says: {error}"
+            ) from error
         return records
 
     return read
-
-
-def record_loader(read, parse, element_spec):
-    """Return a function that loads examples of ids, in a graph.
-
-    Args:
-        read: Function from ids to serialized examples, as of `record_reader`.
-        parse: Function of a serialized example, that returns a nest of tensors.
-        element_spec: Nest of `tf.TensorSpec` of what `parse` returns.
-    """
-
-    def load(ids):
-        records = python_load(read, ids, tf.string)
-        records.set_shape(ids.shape)
-        return tf.map_fn(parse, records, fn_output_signature=element_spec)
-
-    return load
-
-
-def load_all(load, ids, element_spec):
-    """Load the examples of ids as a nest of arrays.
-
-    Raises:
-        ValueError: If an example cannot be decoded.
-    """
-    arrays = tf.nest.map_structure(
-        lambda spec: np.empty(
-            (len(ids), *spec.shape), spec.dtype.as_numpy_dtype
-        ),
-        element_spec,
-    )
-    dataset = tf.data.Dataset.from_tensor_slices(ids).batch(_CHUNK)
-    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    start = 0
-    try:
-        for chunk in dataset.as_numpy_iterator():
-            leaves = tf.nest.flatten(chunk)
-            for array, leaf in zip(tf.nest.flatten(arrays), leaves):
-                array[start : start + len(leaf)] = leaf
-            start += len(leaf)
-    except tf.errors.OpError as error:
-        among = ids[start : start + _CHUNK]
-        raise ValueError(
-            "A data set must hold examples such as its features say. Prepare "
-            "it again. Received: an example among the numbers "
-            f"{among[0]}..{among[-1]}, where "
-            f"{error_reason(error)}"
-        ) from error
-    return arrays

@@ -9,11 +9,10 @@ from kerasmeta.episodes.array_source import as_example
 from kerasmeta.episodes.class_filter import keep_classes
 from kerasmeta.episodes.class_index import ClassIndex
 from kerasmeta.episodes.source import Source
+from kerasmeta.episodes.tfds.record_loader import RecordLoader
 from kerasmeta.episodes.tfds.tfds_features import FeatureParser
 from kerasmeta.episodes.tfds.tfds_labels import class_names
 from kerasmeta.episodes.tfds.tfds_labels import label_names
-from kerasmeta.episodes.tfds.tfds_records import load_all
-from kerasmeta.episodes.tfds.tfds_records import record_loader
 from kerasmeta.episodes.tfds.tfds_records import record_reader
 
 
@@ -51,11 +50,11 @@ def tfds_source(
         groups = _read_labels(
             read, num_examples, features, group_key, "group_key"
         )[kept]
-    load = record_loader(read, parser.parse, parser.element_spec)
+    loader = RecordLoader(read, parser.parse, parser.element_spec)
     if _num_bytes(parser.element_spec, len(kept), builder) < cache_limit:
-        load = _cached(load, kept, parser.element_spec)
+        load = _cached(loader, kept)
     else:
-        load = _lazy(load, kept)
+        load = _lazy(loader, kept)
     return Source(ClassIndex(labels[kept], groups), load, name=builder.name)
 
 
@@ -67,8 +66,8 @@ def _read_labels(read, num_examples, features, key, argument):
             f"`{argument}` must be the name of one feature that is one number "
             f"or string. Received: {argument}={key!r}, which is {spec}"
         )
-    load = record_loader(read, parser.parse, spec)
-    values = load_all(load, np.arange(num_examples), spec)
+    loader = RecordLoader(read, parser.parse, spec)
+    values = loader.load_all(np.arange(num_examples))
     return label_names(features[key], values, key)
 
 
@@ -85,18 +84,18 @@ def _num_bytes(element_spec, num_examples, builder):
     return num_bytes
 
 
-def _cached(load, kept, element_spec):
-    arrays = load_all(load, kept, element_spec)
+def _cached(loader, kept):
+    arrays = loader.load_all(kept)
     for array in tf.nest.flatten(arrays):
         check_finite(array, kept, "examples")
     return array_loader(arrays)
 
 
-def _lazy(load, kept):
+def _lazy(loader, kept):
     kept = tf.constant(kept, "int64")
     return lambda ids: tf.nest.map_structure(
         lambda tensor: as_example(_check_finite(tensor)),
-        load(tf.gather(kept, ids)),
+        loader.load(tf.gather(kept, ids)),
     )
 
 

@@ -1,5 +1,6 @@
 import decimal
 import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -166,6 +167,28 @@ def test_bad_files_are_named(tmp_path):
             episodes_from_table(tmp_path / name, SPEC, "kind")
     with pytest.raises(ValueError, match=r"nowhere.csv.*no such file"):
         episodes_from_table(tmp_path / "nowhere.csv", SPEC, "kind")
+
+
+@pytest.mark.parametrize("suffix", [".csv.zip", ".csv.zst", ".tar", ".txt", ""])
+def test_files_of_other_types_are_refused(tmp_path, suffix):
+    """An encrypted archive was a RuntimeError, zstd an ImportError."""
+    path = tmp_path / f"data{suffix}"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.csv", "a,kind\n1,2\n")
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # Encrypted, it says.
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    words = f"a file .csv or .csv.gz.*unpack.*data{suffix}'"
+    with pytest.raises(ValueError, match=words):
+        episodes_from_table(path, SPEC, "kind")
+
+
+def test_suffixes_may_be_large(tmp_path):
+    (tmp_path / "TABLE.CSV").write_text("a,kind\n" + "1,x\n2,y\n" * 20)
+    spec = EpisodeSpec(ways=2, shots=1, queries=2)
+    data = episodes_from_table(tmp_path / "TABLE.CSV", spec, "kind")
+    assert next(iter(data))[1].shape == (4, 4)
 
 
 @pytest.mark.parametrize(
