@@ -93,12 +93,7 @@ def gaussian_process(name, kernel):
 
 
 def fertility(arguments):
-    path = pathlib.Path(arguments.data, "grouped_regression")
-    frame = read_table(path / "aus_fertility.csv.gz")
-    is_old = frame.Year < 2008
-    frame = frame.assign(
-        Age=(frame.Age - 32.0) / 8.5, Rate=standardized(frame.Rate, is_old)
-    )
+    frame, is_old = births(arguments.data)
 
     def episodes(rows, shots, batch_size, seed, **options):
         return km.episodes.episodes_from_table(
@@ -121,12 +116,23 @@ def fertility(arguments):
     )
 
 
-def read_table(path):
-    """Read the table, without the sum of all regions."""
+def births(folder):
+    """Return the table of births, and which of its rows are to train on.
+
+    `Births` are those per 1,000 women, `Rate` and `Age` what learners take.
+    """
     import pandas as pd
 
+    path = pathlib.Path(folder, "grouped_regression", "aus_fertility.csv.gz")
     frame = pd.read_csv(path)
-    return frame[frame.Region != "Australia"]
+    # "Australia" is the sum of the others.
+    frame = frame[frame.Region != "Australia"]
+    is_old = frame.Year < 2008
+    return frame.assign(
+        Births=frame.Rate,
+        Rate=standardized(frame.Rate, is_old),
+        Age=(frame.Age - 32.0) / 8.5,
+    ), is_old
 
 
 def standardized(values, is_train):
@@ -147,29 +153,42 @@ CURVES = {
 }
 
 
-def fitted_process(curves, kernel, is_fitted):
-    """Judge a Gaussian process on each task, and return its row."""
-    start, likelihoods, errors = time.perf_counter(), [], []
+def fit_process(kernel, x, y, is_fitted=True):
+    """Return a Gaussian process of some points, its kernel fitted to them."""
     options = {"optimizer": None}
     if is_fitted:
         options = {"n_restarts_optimizer": 2, "random_state": 0}
+    # That a bound of the kernel is the optimum is no matter.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return GaussianProcessRegressor(kernel, **options).fit(x, y)
+
+
+def judge_process(curves, kernel, is_fitted=True):
+    """Return log-likelihoods and squared errors of each task."""
+    likelihoods, errors = [], []
     for x, query_y in curves.test:
         masks = x.get("support_mask", tf.ones(x["support_y"].shape[:2], "bool"))
         for i, mask in enumerate(masks.numpy()):
-            model = GaussianProcessRegressor(kernel, **options)
-            # That a bound of the kernel is the optimum is no matter.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                model.fit(
-                    x["support_x"][i].numpy()[mask],
-                    x["support_y"][i].numpy()[mask, 0],
-                )
-                mean, scale = model.predict(x["query_x"][i], return_std=True)
+            model = fit_process(
+                kernel,
+                x["support_x"][i].numpy()[mask],
+                x["support_y"][i].numpy()[mask, 0],
+                is_fitted,
+            )
+            mean, scale = model.predict(x["query_x"][i], return_std=True)
             y = query_y[i, :, 0].numpy()
             predictions = tf.stack([mean, scale], axis=-1)
             logs = km.ops.gaussian_log_likelihood(y, predictions)
             likelihoods.append(np.mean(logs))
             errors.append(np.mean((mean - y) ** 2))
+    return likelihoods, errors
+
+
+def fitted_process(curves, kernel, is_fitted):
+    """Judge a Gaussian process on each task, and return its row."""
+    start = time.perf_counter()
+    likelihoods, errors = judge_process(curves, kernel, is_fitted)
     seconds = time.perf_counter() - start
     tasks = f"{1000 * seconds / len(errors):.0f} ms a task"
     return [with_interval(likelihoods), "", with_interval(errors), tasks]

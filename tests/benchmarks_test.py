@@ -223,10 +223,12 @@ def test_neural_processes(shared_file):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("picture", ["curves", "glyphs"])
-def test_neural_process_pictures(picture, tmp_path):
+@pytest.mark.parametrize("picture", ["curves", "births", "glyphs", "omniglot"])
+def test_neural_process_pictures(picture, tmp_path, shared_file):
     path = tmp_path / "picture.png"
     options = [picture, "--steps", 1, "--path", path]
+    if picture in ("births", "omniglot"):
+        options += ["--data", shared_file("data")]
     lines = lines_of("neural_process_pictures.py", *options)
     assert "log-likelihood" in lines[-1]
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -34,6 +34,13 @@ SMALLER = {
         "batch_size=256": "batch_size=16",
         "trial_length=10": "trial_length=3",
         "units=(64, 64)": "units=(8,)",
+        "horizon=50": "horizon=3",
+        "trial_length=50, units=32": "trial_length=3, units=4",
+        "batch_size=64": "batch_size=4",
+        "steps_per_epoch=100": "steps_per_epoch=1",
+        "batch_size=100, seed=1, num_trials=100": (
+            "batch_size=4, seed=1, num_trials=4"
+        ),
         "steps_per_epoch=300": "steps_per_epoch=2",
         "steps_per_epoch=200": "steps_per_epoch=1",
         "num_trials=1000": "num_trials=8",
@@ -115,8 +122,9 @@ def test_code_runs(page, tmp_path, monkeypatch):
         # A strategy wants a process that has made nothing yet.
         subprocess.run([sys.executable, "-c", code], check=True)
         return
-    if "import keras_tuner" in code:
-        pytest.importorskip("keras_tuner")
+    for extra in ("gymnasium", "keras_tuner"):
+        if f"import {extra}" in code:
+            pytest.importorskip(extra)
     names = data()
     if page == "docs/three_ideas.md":
         names["folder"] = exported(tmp_path / "model")

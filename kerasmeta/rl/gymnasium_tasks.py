@@ -43,12 +43,13 @@ class GymnasiumTasks(Environment):
     Example (it needs Gymnasium)::
 
         def make(number):
-            env = gymnasium.make("CartPole-v1").unwrapped
-            env.length = 0.25 + (number % 1000) / 1000
+            # By default a step after a fall pays what any other does.
+            env = gymnasium.make("CartPole-v1", sutton_barto_reward=True)
+            env.unwrapped.force_mag = 10.0 if number % 2 else -10.0
             return env
 
-        cart_poles = km.rl.GymnasiumTasks(make, horizon=100)
-        learner = km.rl.RL2(cart_poles, trial_length=200)
+        cart_poles = km.rl.GymnasiumTasks(make, horizon=50)
+        learner = km.rl.RL2(cart_poles, trial_length=50, trace=0.9)
     """
 
     supports_jit = False

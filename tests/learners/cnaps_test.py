@@ -109,6 +109,29 @@ def test_only_modulation_and_generators_learn_over_a_frozen_backbone():
     assert len(learner.trainable_variables) == 2 + 2 + 6 + 6
 
 
+@pytest.mark.slow
+def test_it_learns_characters_that_it_never_saw():
+    shape = (28, 28, 1)
+    learner = CNAPS(
+        km.backbones.conv4(shape, filters=16, context_size=16),
+        km.backbones.conv4(shape, 16, filters=16, downsampling="stride"),
+    )
+    learner.compile(
+        keras.optimizers.Adam(3e-3), CROSSENTROPY, metrics=["accuracy"]
+    )
+    spec = km.episodes.EpisodeSpec(ways=5, shots=1, queries=5)
+    train = km.tasks.Glyphs("train").episodes(spec, batch_size=8)
+    test = km.tasks.Glyphs("test").episodes(
+        spec, batch_size=10, seed=1, num_episodes=200
+    )
+    before = learner.evaluate(test, return_dict=True, verbose=0)
+    learner.fit(train, steps_per_epoch=300, verbose=0)
+    after = learner.evaluate(test, return_dict=True, verbose=0)
+    assert before["accuracy"] + before["accuracy_ci95"] < 0.25
+    # The nearest class mean of raw pixels has 0.47.
+    assert after["accuracy"] - after["accuracy_ci95"] > 0.55
+
+
 @pytest.mark.parametrize(
     "backbone, size, message",
     [

@@ -1,5 +1,6 @@
 """What all neural processes promise."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,6 +23,18 @@ LEARNERS = {
     ),
     "convcnp": lambda **sizes: km.learners.ConvolutionalNeuralProcess(
         points_per_unit=4, width=4, levels=2, **sizes
+    ),
+}
+# Large enough to learn.
+LARGER = {
+    "cnp": lambda: km.learners.ConditionalNeuralProcess(width=64),
+    "np": lambda: km.learners.NeuralProcess(width=64, latent_size=32),
+    "anp": lambda: km.learners.AttentiveNeuralProcess(width=64, latent_size=32),
+    "tnp": lambda: km.learners.TransformerNeuralProcess(
+        width=32, blocks=3, heads=4
+    ),
+    "convcnp": lambda: km.learners.ConvolutionalNeuralProcess(
+        width=16, levels=3
     ),
 }
 every_learner = pytest.mark.parametrize("name", LEARNERS)
@@ -140,6 +153,34 @@ def test_several_features_and_targets(name):
     x, query_y = episodes(**sizes)
     assert learner(x).shape == (2, 4, 4)
     assert np.isfinite(learner.meta_loss(x, query_y)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGER)
+def test_it_learns_curves_that_it_never_saw(name):
+    learner = LARGER[name]()
+    learner.compile(
+        keras.optimizers.Adam(2e-3, global_clipnorm=10.0),
+        km.losses.GaussianNegativeLogLikelihood(),
+        metrics=[
+            km.metrics.GaussianLogLikelihood(),
+            km.metrics.GaussianMeanSquaredError(),
+        ],
+    )
+    curves = km.tasks.GaussianProcessCurves(shots=(3, 20), length_scale=1.0)
+    test = curves.episodes(16, seed=1, num_episodes=160)
+    before = learner.evaluate(test, return_dict=True, verbose=0)
+    learner.fit(curves.episodes(16), steps_per_epoch=400, verbose=0)
+    after = learner.evaluate(test, return_dict=True, verbose=0)
+    low, high = (
+        logs["log_likelihood"] + sign * logs["log_likelihood_ci95"]
+        for logs, sign in ((after, -1), (before, 1))
+    )
+    # The most that is known without the support set: mean 0 and the variance.
+    variance = 1 + curves.noise**2
+    most = -0.5 * np.log(2 * np.pi * np.e * variance)
+    assert low > max(high, most) + 0.3
+    assert after["mse"] + after["mse_ci95"] < 0.5 * variance
 
 
 def test_targets_may_lack_their_last_axis():

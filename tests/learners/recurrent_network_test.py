@@ -18,7 +18,11 @@ def identity():
 
 
 def made(ways=3, **kwargs):
-    return RecurrentNetwork(identity(), ways, units=UNITS, **kwargs)
+    learner = RecurrentNetwork(identity(), ways, units=UNITS, **kwargs)
+    # Biases that are zero, or alike, would hide where they belong.
+    for variable in [*learner.reader.weights, *learner.logits.weights]:
+        variable.assign(GENERATOR.normal(size=variable.shape))
+    return learner
 
 
 def solved(learner):
@@ -38,22 +42,44 @@ def labelled_by_hand(examples, told):
     return np.concatenate([normalized, np.sqrt(3) * told], axis=1)
 
 
+def lstm(x, state, weights):
+    """Return the next `(hidden, cell)`."""
+    (hidden, cell), (kernel, recurrent, bias) = state, weights
+    i, f, g, o = np.split(x @ kernel + hidden @ recurrent + bias, 4)
+    cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(cell), cell
+
+
+def gru(x, state, weights):
+    """Return the next `(hidden,)`; the reset acts behind the matrix."""
+    (hidden,), (kernel, recurrent, bias) = state, weights
+    given = np.split(x @ kernel + bias[0], 3)
+    kept = np.split(hidden @ recurrent + bias[1], 3)
+    update, reset = (sigmoid(given[i] + kept[i]) for i in range(2))
+    new = np.tanh(given[2] + reset * kept[2])
+    return (update * hidden + (1 - update) * new,)
+
+
+CELLS = {"lstm": (lstm, 2), "gru": (gru, 1)}
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
 def logits_by_hand(learner, examples, told):
-    """Read a whole sequence with an LSTM; the logits of each member."""
-    kernel, recurrent, bias = learner.reader.cell.get_weights()
+    """Read a whole sequence; the logits of each member."""
+    weights = learner.reader.cell.get_weights()
     last, last_bias = learner.logits.get_weights()
-    hidden, cell, logits = np.zeros(UNITS), np.zeros(UNITS), []
+    step, count = CELLS[learner.cell]
+    state, logits = (np.zeros(UNITS),) * count, []
     for x in labelled_by_hand(examples, told):
-        i, f, g, o = np.split(x @ kernel + hidden @ recurrent + bias, 4)
-        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
-        hidden = sigmoid(o) * np.tanh(cell)
-        logits.append(hidden @ last + last_bias)
+        state = step(x, state, weights)
+        logits.append(state[0] @ last + last_bias)
     return np.array(logits)
 
 
+@each_cell
 @pytest.mark.parametrize("shift_labels", [False, True])
-def test_reads_the_support_set_and_then_each_query(shift_labels):
-    learner = made(shift_labels=shift_labels)
+def test_reads_the_support_set_and_then_each_query(shift_labels, cell):
+    learner = made(shift_labels=shift_labels, cell=cell)
     told = np.concatenate([np.eye(3)[LABELS], np.zeros((1, 3))])
     if shift_labels:
         told = np.roll(told, 1, axis=0)
@@ -63,8 +89,9 @@ def test_reads_the_support_set_and_then_each_query(shift_labels):
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_stream_is_predicted_before_its_labels_are_told():
-    learner = made(shift_labels=True)
+@each_cell
+def test_a_stream_is_predicted_before_its_labels_are_told(cell):
+    learner = made(shift_labels=True, cell=cell)
     logits = learner.predict_stream(SUPPORT, LABELS)
     told = np.concatenate([np.zeros((1, 3)), np.eye(3)[LABELS[:-1]]])
     expected = logits_by_hand(learner, SUPPORT, told)

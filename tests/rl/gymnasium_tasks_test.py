@@ -127,6 +127,76 @@ def test_what_has_ended_is_not_stepped(gymnasium):
     assert (stays == stays[0]).all() and stays[0] > 5
 
 
+def cart_poles(gymnasium, **options):
+    """Return a function that makes carts; of even ones, actions are swapped."""
+
+    def make(number):
+        cart = gymnasium.make("CartPole-v1", **options)
+        cart.unwrapped.force_mag = 10.0 if number % 2 else -10.0
+        return cart
+
+    return make
+
+
+def pushed(environment, numbers, steps):
+    """Return what comes of the second action, again and again."""
+
+    def second(memory, last, seed):
+        return memory, tf.ones_like(last["action"])
+
+    tasks = {"number": tf.constant(numbers, "int64")}
+    seen = collect(environment, tasks, second, (), steps, [0, 0])
+    return {name: values.numpy() for name, values in seen.items()}
+
+
+def test_cart_poles_move_as_they_do_in_gymnasium(gymnasium):
+    make, numbers = cart_poles(gymnasium), [3, 8, 5]
+    environment = km.rl.GymnasiumTasks(make, horizon=30)
+    assert environment.is_discrete and environment.action_size == 2
+    seen = pushed(environment, numbers, steps=30)
+    assert seen["observation"].shape == (30, 3, 4)
+    assert len(np.unique(seen["observation"][0, :, 2])) == 3
+    for i, number in enumerate(numbers):
+        observed, done = (seen[name][:, i] for name in ("observation", "done"))
+        fallen = done.argmax()
+        # Nobody balances a pole by pushing one way.
+        assert 5 < fallen < 15
+        cart = make(number).unwrapped
+        cart.reset()
+        cart.state = observed[0].astype("float64")
+        for step in range(fallen):
+            expected, reward, ended, _, _ = cart.step(1)
+            np.testing.assert_allclose(observed[step + 1], expected, atol=1e-4)
+            assert not ended and seen["reward"][step, i] == reward
+        assert cart.step(1)[2] and done[fallen:].all()
+        expected = np.arange(30) <= fallen
+        np.testing.assert_array_equal(seen["mask"][:, i], expected)
+        np.testing.assert_array_equal(seen["reward"][:, i], expected)
+
+
+def test_a_time_limit_of_gymnasium_ends_an_episode(gymnasium):
+    make = cart_poles(gymnasium, max_episode_steps=4)
+    seen = pushed(km.rl.GymnasiumTasks(make, horizon=9), [3, 8], steps=6)
+    expected = np.tile(np.arange(6)[:, None] >= 3, 2)
+    np.testing.assert_array_equal(seen["done"], expected)
+
+
+@pytest.mark.slow
+def test_it_finds_out_how_to_balance_each_pole(gymnasium):
+    """Which action pushes which way differs, and is seen by trying only."""
+    make = cart_poles(gymnasium, sutton_barto_reward=True)
+    environment = km.rl.GymnasiumTasks(make, horizon=50)
+    learner = km.rl.RL2(environment, trial_length=50, units=32, trace=0.9)
+    learner.compile(optimizer=keras.optimizers.Adam(1e-2, global_clipnorm=1.0))
+    test = environment.trials(100, seed=1, num_trials=100)
+    before = learner.evaluate(test, return_dict=True, verbose=0)
+    learner.fit(environment.trials(64), steps_per_epoch=100, verbose=0)
+    after = learner.evaluate(test, return_dict=True, verbose=0)
+    # Each fall costs one.
+    assert before["return"] + before["return_ci95"] < -1
+    assert after["return"] - after["return_ci95"] > -0.5
+
+
 @pytest.mark.parametrize("what, name", [("Rewards", 1), ("Observations", 0)])
 def test_numbers_that_are_none(gymnasium, what, name):
     walk = walks(gymnasium, gymnasium.spaces.Discrete(2))

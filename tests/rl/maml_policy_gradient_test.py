@@ -263,6 +263,60 @@ def test_it_learns_to_navigate():
     assert gained > logs["return_1_ci95"] + logs["return_0_ci95"]
 
 
+def trained(learner, test, batch_size, steps):
+    """Train; return what `evaluate` says before and after."""
+    trials = learner.environment.trials(batch_size)
+    before = learner.evaluate(test, return_dict=True, verbose=0)
+    learner.fit(trials, steps_per_epoch=steps, verbose=0)
+    return before, learner.evaluate(test, return_dict=True, verbose=0)
+
+
+@pytest.mark.slow
+def test_it_learns_to_explore_bandits():
+    learner = made(episodes_per_step=20, inner_learning_rate=10.0)
+    # It pulls the first arm nearly always, and hardly hears of the other.
+    learner.network.set_weights([np.zeros((1, 2)), np.array([2.0, -2.0])])
+    learner.compile(keras.optimizers.Adam(5e-2, global_clipnorm=1.0))
+    test = BANDITS.trials(500, seed=1, num_trials=500)
+    before, after = trained(learner, test, batch_size=100, steps=100)
+    # Nobody knows of an arm what one who knows neither does not.
+    policy = policy_of(learner.network.get_weights()[1])
+    np.testing.assert_allclose(policy, [0.5, 0.5], atol=0.05)
+    [batch] = test
+    best = np.max(batch["tasks"]["probabilities"], axis=1).mean()
+    assert before["return_1"] + before["return_1_ci95"] < 0.85 * best
+    assert after["return_1"] > 0.95 * best
+    assert after["return_1"] < best + after["return_1_ci95"]
+
+
+def best_return(tasks, horizon):
+    """Return what one who knows a process can expect, by going backwards."""
+    transitions, rewards = (
+        tasks[name].numpy() for name in ("transitions", "rewards")
+    )
+    values = np.zeros(rewards.shape[:2])
+    for _ in range(horizon):
+        worth = np.einsum("tsan,tn->tsa", transitions, values)
+        values = (rewards + worth).max(axis=-1)
+    return values[:, 0].mean()
+
+
+@pytest.mark.slow
+def test_it_learns_to_adapt_to_processes():
+    mdps = km.rl.TabularMDPs(states=3, actions=3, horizon=5)
+    network = km.backbones.mlp((3,), 3, units=(32,))
+    learner = made(mdps, network, episodes_per_step=20, inner_learning_rate=0.5)
+    learner.compile(keras.optimizers.Adam(1e-2, global_clipnorm=1.0))
+    test = mdps.trials(200, seed=1, num_trials=200)
+    before, after = trained(learner, test, batch_size=40, steps=120)
+    gained = after["return_1"] - before["return_1"]
+    assert gained > after["return_1_ci95"] + before["return_1_ci95"]
+    [batch] = test
+    best = best_return(batch["tasks"], horizon=5)
+    share = (after["return_1"] - after["return_0"]) / (best - after["return_0"])
+    assert 0.4 < share < 1
+
+
 @pytest.mark.parametrize(
     "name, value",
     [
