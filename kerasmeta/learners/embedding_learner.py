@@ -11,6 +11,7 @@ from kerasmeta.learners.checks import check_examples
 from kerasmeta.learners.meta_learner import MetaLearner
 from kerasmeta.learners.network_shapes import check_built
 from kerasmeta.learners.network_shapes import embedding_size
+from kerasmeta.learners.network_shapes import takes_strings
 from kerasmeta.ops import batch_statistics
 from kerasmeta.ops.absent_classes import present_classes
 from kerasmeta.ops.absent_classes import rule_out
@@ -39,7 +40,7 @@ class EmbeddingLearner(MetaLearner, abc.ABC):
     def __init__(self, backbone, ways=None, **kwargs):
         super().__init__(**kwargs)
         check_built(backbone, "backbone")
-        if not self.takes_feature_maps:
+        if not self.takes_feature_maps and not takes_strings(backbone):
             embedding_size(backbone, "backbone")
         self.backbone = backbone
         self.ways = (

@@ -39,6 +39,16 @@ def embedding_size(network, name="network"):
     return shape[-1]
 
 
+def takes_strings(network):
+    """Return whether an input is made of strings.
+
+    Keras' shapes of such networks may have an axis of length one, that of
+    `keras.Input((1,), dtype="string")`, which no string and no output has.
+    """
+    inputs = tf.nest.flatten(getattr(network, "inputs", None))
+    return any(getattr(one, "dtype", None) == "string" for one in inputs)
+
+
 def check_built(network, name):
     """Raise a `ValueError` if a network is no built `keras.Model`.
 
