@@ -101,8 +101,8 @@ def train_shifted(name, data, test, arguments):
         for x, _ in unseen
     ]
     shares = 100 * np.concatenate(shares)[:, list(INSTANCES.values())]
-    widths = 1.96 * shares.std(axis=0, ddof=1) / len(shares) ** 0.5
-    cells = [f"{m:.1f} ± {w:.1f}" for m, w in zip(shares.mean(axis=0), widths)]
+    intervals = zip(*km.rl.task_interval(shares.T))
+    cells = [f"{mean:.1f} ± {width:.1f}" for mean, width in intervals]
     print(f"| {' | '.join([name, *cells, f'{budget.steps:,}'])} |", flush=True)
 
 

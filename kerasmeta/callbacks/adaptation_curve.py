@@ -6,6 +6,7 @@ import tensorflow as tf
 from kerasmeta.callbacks.board import Board
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.gradient_learner import GradientLearner
+from kerasmeta.utils import check_dataset
 from kerasmeta.utils import check_positive_int
 
 
@@ -63,12 +64,7 @@ class AdaptationCurve(keras.callbacks.Callback):
 
     def __init__(self, episodes, steps=None, every=1, prefix="", log_dir=None):
         super().__init__()
-        if not isinstance(episodes, tf.data.Dataset):
-            raise ValueError(
-                "`episodes` must be a dataset of episodes, such as those of "
-                "`kerasmeta.episodes`. "
-                f"Received: episodes of type {type(episodes).__name__}"
-            )
+        check_dataset("episodes", episodes)
         if tf.data.INFINITE_CARDINALITY == episodes.cardinality():
             raise ValueError(
                 "`episodes` must end, because all of them are evaluated. Make "

@@ -3,11 +3,11 @@
 import importlib.util
 
 import keras
-import tensorflow as tf
 
 from kerasmeta.callbacks.board import Board
 from kerasmeta.learners.checks import check_episodes
 from kerasmeta.learners.meta_learner import MetaLearner
+from kerasmeta.utils import check_dataset
 from kerasmeta.utils import check_positive_int
 from kerasmeta.visualization.plot_episode import plot_episode
 
@@ -50,18 +50,12 @@ class EpisodePictures(keras.callbacks.Callback):
 
     def __init__(self, episodes, log_dir, every=1):
         super().__init__()
-        if not isinstance(episodes, tf.data.Dataset):
-            raise ValueError(
-                "`episodes` must be a dataset of episodes, such as those of "
-                "`kerasmeta.episodes`. "
-                f"Received: episodes of type {type(episodes).__name__}"
-            )
         if importlib.util.find_spec("matplotlib") is None:
             raise ImportError(
                 "Pictures need matplotlib. Install it with "
                 "`pip install kerasmeta[plots]`."
             )
-        self.episodes = episodes
+        self.episodes = check_dataset("episodes", episodes)
         self.every = check_positive_int("every", every)
         self._board = Board(log_dir)
 

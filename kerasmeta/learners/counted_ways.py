@@ -9,28 +9,23 @@ XLA must know the number when it compiles: it would compile anew for all other
 labels, and cannot where they are padded.
 """
 
-import contextlib
-import threading
-
 import tensorflow as tf
 
-_scope = threading.local()
+from kerasmeta.utils.thread_scope import ThreadScope
+
+_ways = ThreadScope()
 
 
-@contextlib.contextmanager
 def counted_ways(support_y):
     """Give the number of classes in these labels, or that of the scope around.
 
     Args:
         support_y: Integer labels `0..ways-1`, of any shape.
     """
-    before = getattr(_scope, "ways", None)
-    if before is None:
-        _scope.ways = tf.cast(tf.reduce_max(support_y), "int32") + 1
-    try:
-        yield _scope.ways
-    finally:
-        _scope.ways = before
+    ways = _ways.value
+    if ways is None:
+        ways = tf.cast(tf.reduce_max(support_y), "int32") + 1
+    return _ways.holding(ways)
 
 
 def check_ways_for_jit(learner, jit_compile):

@@ -136,9 +136,9 @@ class MAMLPlusPlus(GradientLearner):
         return tf.concat([tf.repeat(share, others), [1 - others * share]], 0)
 
     def _outer_steps(self):
-        # A tensor, which conditions in a graph need.
-        none = tf.constant(0)
-        return none if self.optimizer is None else self.optimizer.iterations
+        if self.optimizer is None:
+            return tf.constant(0)  # Conditions in a graph need a tensor.
+        return self.optimizer.iterations
 
     def meta_gradients(self, episodes, query_y, sample_weight=None):
         data = episodes, query_y, sample_weight

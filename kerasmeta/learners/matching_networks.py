@@ -99,7 +99,7 @@ class MatchingNetworks(EmbeddingLearner):
     def _add_context(self, size):
         dtype = self.variable_dtype
         self.support_context = layers.Bidirectional(
-            # cuDNN takes padding at the end only; a support set has holes.
+            # cuDNN takes padding at the end only; masks may have holes.
             layers.LSTM(
                 size, return_sequences=True, use_cudnn=False, dtype=dtype
             ),

@@ -38,8 +38,8 @@ class RecurrentNetwork(SequenceLearner):
     `memory_length`, biases of the gate that keeps the state begin at
     `log u`, `u ~ U(1, memory_length - 1)`, so that units remember for up to
     about so many steps (chrono initialization; biases of the LSTM's input gate
-    begin at zero all the same). Labels are one-hots whose
-    meaning is learned: train with as many ways as are needed later.
+    begin at zero all the same). Labels are one-hots whose meaning is learned:
+    train with as many ways as are needed later.
 
     Reference: Hochreiter, Younger and Conwell, 2001, "Learning to Learn Using
     Gradient Descent", ICANN; Tallec and Ollivier, 2018, "Can recurrent neural

@@ -7,16 +7,16 @@ moving statistics, where it was assigned.
 
 import collections
 import contextlib
-import threading
 
 import tensorflow as tf
 
 from kerasmeta.learners.held_variables import true_state
 from kerasmeta.learners.queries import takes_sum
 from kerasmeta.ops.seeded_noise import TASK_STRIDE
+from kerasmeta.utils.thread_scope import ThreadScope
 
 # Each replica has a thread of its own.
-_scope = threading.local()
+_weight = ThreadScope()
 
 
 def num_replicas():
@@ -172,7 +172,7 @@ def weighted_loss(loss):
 
     Keras divides it by the number of replicas, as if all had as many tasks.
     """
-    weight = getattr(_scope, "weight", None)
+    weight = _weight.value
     return loss if weight is None else loss * tf.cast(weight, loss.dtype)
 
 
@@ -197,19 +197,14 @@ class ReplicaShare:
         self._of_all = counts[place] / tf.reduce_sum(counts)
         self._replicas = replicas
 
-    @contextlib.contextmanager
     def weigh_losses(self, loss):
         """Let `weighted_loss` weigh replicas by their tasks in this scope.
 
         Args:
             loss: What `compile(loss=)` took. A sum over tasks needs no weight.
         """
-        if not takes_sum(loss):
-            _scope.weight = self._of_all * self._replicas
-        try:
-            yield
-        finally:
-            _scope.weight = None
+        weight = self._of_all * self._replicas
+        return _weight.holding(None if takes_sum(loss) else weight)
 
     @contextlib.contextmanager
     def own_state(self, model):

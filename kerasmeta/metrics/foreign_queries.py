@@ -4,12 +4,11 @@ Losses and most metrics judge the others only. A metric that judges these,
 episode by episode, finds whole episodes in a thread-local scope.
 """
 
-import contextlib
-import threading
-
 import tensorflow as tf
 
-_scope = threading.local()
+from kerasmeta.utils.thread_scope import ThreadScope
+
+_episodes = ThreadScope()
 
 
 def known_queries(query_mask, query_y):
@@ -35,7 +34,6 @@ def known_queries(query_mask, query_y):
     return known if query_mask is None else known & tf.cast(query_mask, "bool")
 
 
-@contextlib.contextmanager
 def whole_episodes(y_true, y_pred, query_mask=None, sample_weight=None):
     """Show a metric all queries of episodes, where `update_state` gets some.
 
@@ -45,13 +43,9 @@ def whole_episodes(y_true, y_pred, query_mask=None, sample_weight=None):
         query_mask: Optional `[T, Q]` or `[Q]`, true for real queries.
         sample_weight: Optional `[T, Q]` or `[Q]`.
     """
-    _scope.episodes = (y_true, y_pred, query_mask, sample_weight)
-    try:
-        yield
-    finally:
-        _scope.episodes = None
+    return _episodes.holding((y_true, y_pred, query_mask, sample_weight))
 
 
 def current_episodes():
     """Return what `whole_episodes` was given, or `None` outside of it."""
-    return getattr(_scope, "episodes", None)
+    return _episodes.value

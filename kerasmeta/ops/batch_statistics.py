@@ -12,21 +12,20 @@ Batches of images are normalized in one fused pass, where that gives the same.
 The switch is thread-local and read when a layer is called.
 """
 
-import contextlib
 import functools
-import threading
 
 import keras
 import tensorflow as tf
 
 from kerasmeta.ops.fused_batch_norm import fused_batch_norm
+from kerasmeta.utils.thread_scope import ThreadScope
 
-_scope = threading.local()
+# Outside of any scope layers are left alone, as if gradients had to flow.
+_settings = ThreadScope((None, None, True))
 _keras_call = keras.layers.BatchNormalization.call
 _keras_moments = keras.layers.BatchNormalization._moments
 
 
-@contextlib.contextmanager
 def batch_statistics(use, mask=None, through_moving=False):
     """Decide for this thread and scope what BatchNormalization uses.
 
@@ -38,22 +37,12 @@ def batch_statistics(use, mask=None, through_moving=False):
         through_moving: Whether gradients must flow through the moving
             statistics that the layers update.
     """
-    before = _settings()
-    _scope.settings = use, mask, through_moving
-    try:
-        yield
-    finally:
-        _scope.settings = before
-
-
-def _settings():
-    # Outside of any scope layers are left alone, as if gradients had to flow.
-    return getattr(_scope, "settings", (None, None, True))
+    return _settings.holding((use, mask, through_moving))
 
 
 @functools.wraps(_keras_call)
 def _call(self, inputs, training=None, mask=None):
-    use, examples, through_moving = _settings()
+    use, examples, through_moving = _settings.value
     use = training if use is None else use
     if not use or examples is not None or mask is not None or through_moving:
         return _keras_call(self, inputs, use, mask)
@@ -92,7 +81,7 @@ def _fused_call(layer, inputs):
 
 @functools.wraps(_keras_moments)
 def _moments(self, inputs, mask):
-    examples = _settings()[1]
+    examples = _settings.value[1]
     if examples is None:
         return _keras_moments(self, inputs, mask)
     # A network may have folded another axis into that of the examples.

@@ -12,36 +12,26 @@ As in `exact_gradients`, the replacement is installed once and asks a
 thread-local flag.
 """
 
-import contextlib
 import functools
-import threading
 
 import tensorflow as tf
 
-_scope = threading.local()
+from kerasmeta.utils.thread_scope import ThreadScope
+
+_is_separate = ThreadScope(False)
 _tf_bias_add = tf.nn.bias_add
 
 
-@contextlib.contextmanager
 def separate_bias_gradients():
     """Keep gradients of biases of images separate in this thread and scope."""
-    outer = _is_separate()
-    _scope.is_separate = True
-    try:
-        yield
-    finally:
-        _scope.is_separate = outer
-
-
-def _is_separate():
-    return getattr(_scope, "is_separate", False)
+    return _is_separate.holding(True)
 
 
 @functools.wraps(_tf_bias_add)
 def _bias_add(value, bias, data_format=None, name=None):
     shape = getattr(value, "shape", tf.TensorShape(None))
     is_image = shape.rank == 4 and shape[-1] is not None
-    if not _is_separate() or not is_image or data_format == "NCHW":
+    if not _is_separate.value or not is_image or data_format == "NCHW":
         return _tf_bias_add(value, bias, data_format, name)
     return _bias_add_apart(value, bias)
 

@@ -21,43 +21,32 @@ thread-local flag at each call: outside the scope, and in other threads, the
 functions of TensorFlow do what they always did.
 """
 
-import contextlib
 import functools
-import threading
 
 import tensorflow as tf
 
 from kerasmeta.ops.exact_max_pool import exact_max_pool
+from kerasmeta.utils.thread_scope import ThreadScope
 
-_scope = threading.local()
+# The argument of the innermost scope, or `None` outside.
+_jit_compile = ThreadScope()
 _tf_moments = tf.nn.moments
 _tf_bias_add = tf.nn.bias_add
 _tf_max_pool = tf.nn.max_pool
 
 
-@contextlib.contextmanager
 def exact_gradients(jit_compile=False):
     """Make gradients of second order exact in this thread and scope.
 
     Args:
         jit_compile: Whether XLA will compile what is computed.
     """
-    outer = _jit_compile()
-    _scope.jit_compile = jit_compile
-    try:
-        yield
-    finally:
-        _scope.jit_compile = outer
-
-
-def _jit_compile():
-    """Return the argument of the innermost scope, or `None` outside."""
-    return getattr(_scope, "jit_compile", None)
+    return _jit_compile.holding(jit_compile)
 
 
 @functools.wraps(_tf_moments)
 def _moments(x, axes, shift=None, keepdims=False, name=None):
-    if _jit_compile() is None:
+    if _jit_compile.value is None:
         return _tf_moments(x, axes, shift=shift, keepdims=keepdims, name=name)
     x = tf.convert_to_tensor(x)
     # Like the original: float16 sums overflow, so they are made in float32.
@@ -78,7 +67,7 @@ tf.nn.moments = _moments
 @functools.wraps(_tf_bias_add)
 def _bias_add(value, bias, data_format=None, name=None):
     is_image = getattr(value, "shape", tf.TensorShape(None)).rank == 4
-    if _jit_compile() is None or not is_image or data_format == "NCHW":
+    if _jit_compile.value is None or not is_image or data_format == "NCHW":
         return _tf_bias_add(value, bias, data_format, name)
     return value + bias
 
@@ -90,7 +79,7 @@ tf.nn.bias_add = _bias_add
 def _max_pool(input, ksize, strides, padding, data_format=None, name=None):
     is_known = padding in ("SAME", "VALID")
     is_last = data_format is None or data_format.endswith("C")
-    if _jit_compile() and is_known and is_last:
+    if _jit_compile.value and is_known and is_last:
         return exact_max_pool(input, ksize, strides, padding)
     return _tf_max_pool(input, ksize, strides, padding, data_format, name)
 

@@ -7,30 +7,19 @@ Systems of embeddings are solved in float64: of two shots that are much alike,
 float32 keeps no difference beside squared norms of a million.
 """
 
-import contextlib
-import threading
-
 import tensorflow as tf
 
-_scope = threading.local()
+from kerasmeta.utils.thread_scope import ThreadScope
+
+_has_float64 = ThreadScope(True)
 
 
-@contextlib.contextmanager
 def no_float64():
     """Solve in the precision of what is given, in this thread and scope.
 
     For what has no float64, such as LiteRT.
     """
-    outer = _has_float64()
-    _scope.has_float64 = False
-    try:
-        yield
-    finally:
-        _scope.has_float64 = outer
-
-
-def _has_float64():
-    return getattr(_scope, "has_float64", True)
+    return _has_float64.holding(False)
 
 
 def solver_precision(x):
@@ -39,7 +28,7 @@ def solver_precision(x):
     Args:
         x: Floating-point tensor.
     """
-    return tf.cast(x, "float64") if _has_float64() else x
+    return tf.cast(x, "float64") if _has_float64.value else x
 
 
 def solve(matrix, right):

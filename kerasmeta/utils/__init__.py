@@ -2,6 +2,7 @@
 
 from kerasmeta.utils.checks import check_can_be_normalized
 from kerasmeta.utils.checks import check_choice
+from kerasmeta.utils.checks import check_dataset
 from kerasmeta.utils.checks import check_fraction
 from kerasmeta.utils.checks import check_positive_int
 from kerasmeta.utils.checks import check_positive_number

@@ -4,6 +4,7 @@ import math
 import operator
 
 import numpy as np
+import tensorflow as tf
 
 
 def check_positive_int(name, value, minimum=1):
@@ -93,6 +94,17 @@ def check_choice(name, value, choices):
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(
             f"`{name}` must be one of {listed}. Received: {name}={value!r}"
+        )
+    return value
+
+
+def check_dataset(name, value):
+    """Return `value`, or say that it must be a dataset of episodes."""
+    if not isinstance(value, tf.data.Dataset):
+        raise ValueError(
+            f"`{name}` must be a dataset of episodes, such as those of "
+            "`kerasmeta.episodes`. "
+            f"Received: {name} of type {type(value).__name__}"
         )
     return value
 
